@@ -1,0 +1,27 @@
+"""The nouns. One module per family; this is their list."""
+
+from snapshots.models.account import Account
+from snapshots.models.event import Event
+from snapshots.models.inventory import Server, Snapshot
+from snapshots.models.operation import Attempt, Kind, Operation, State
+from snapshots.models.passes import Pass, Sighting
+from snapshots.models.people import Membership, Role, Team, User
+from snapshots.models.reason import Reason
+
+__all__ = [
+    "Account",
+    "Attempt",
+    "Event",
+    "Kind",
+    "Membership",
+    "Operation",
+    "Pass",
+    "Reason",
+    "Role",
+    "Server",
+    "Sighting",
+    "Snapshot",
+    "State",
+    "Team",
+    "User",
+]

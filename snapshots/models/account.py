@@ -1,0 +1,107 @@
+"""A provider account: whose servers we see, and with which token."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Value
+from django.db.models.functions import Least
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from snapshots import secrets
+from snapshots.models.people import Team, User
+from snapshots.provider.client import Client
+
+SLOTS = 5  # the provider's documentation: "a maximum of 5 snapshots per server"
+
+
+class Account(models.Model):
+    """One account at the provider, as one team knows it.
+
+    `revision` counts changes to anything that pages show of this account; each changed row keeps
+    the value it was changed at, so "what changed since" is one indexed question. `next_pass_at`
+    is both the time of the next look and, while one looks, its lease.
+    """
+
+    class Paused(models.TextChoices):
+        NO = "", _("Not paused")
+        TOKEN = "token", _("The provider refused the token")
+        PERSON = "person", _("Paused by a person")
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="accounts")
+    label = models.CharField(_("label"), max_length=100)
+    api_url = models.CharField(_("API address"), max_length=200)
+    sealed_token = models.TextField(default="", editable=False)
+    token_hint = models.CharField(max_length=4, default="", editable=False)
+    token_version = models.PositiveIntegerField(default=0)
+    identity = models.CharField(_("e-mail at the provider"), max_length=254, default="")
+    company = models.CharField(_("company at the provider"), max_length=255, default="")
+    permissions = models.JSONField(default=list)
+    slots = models.PositiveSmallIntegerField(_("snapshots per server"), default=SLOTS)
+    connected_at = models.DateTimeField(auto_now_add=True)
+
+    paused = models.CharField(max_length=6, choices=Paused, default=Paused.NO, blank=True)
+    paused_at = models.DateTimeField(null=True)
+    paused_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    keeps_descriptions = models.BooleanField(default=False)
+    revision = models.PositiveBigIntegerField(default=0)
+    next_pass_at = models.DateTimeField(default=timezone.now)
+    nudged_at = models.DateTimeField(null=True)
+    applied_pass_at = models.DateTimeField(null=True)  # begin of the newest pass in our rows
+    complete_pass_at = models.DateTimeField(null=True)  # begin of the newest complete one
+    trouble = models.CharField(max_length=300, default="", blank=True)
+    trouble_since = models.DateTimeField(null=True)
+    failed_passes = models.PositiveIntegerField(default=0)
+
+    reads_left = models.FloatField(default=30)  # a token bucket: see operations.budget
+    reads_at = models.DateTimeField(default=timezone.now)
+    slowed_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team", "api_url", "identity"], name="account_once_a_team"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the API: whose ids these are."""
+        parts = urlsplit(self.api_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @staticmethod
+    def next_revision(pk: int, *, look_at: datetime | None = None) -> int:
+        """Raise the account's revision and return it; optionally look at the provider earlier.
+
+        Call it first in the transaction of the change: it locks the account's row, so every
+        writer takes its locks in the same order.
+        """
+        changes: dict[str, Any] = {"revision": F("revision") + 1}
+        if look_at is not None:
+            changes["next_pass_at"] = Least("next_pass_at", Value(look_at))
+        Account.objects.filter(pk=pk).update(**changes)
+        return Account.objects.values_list("revision", flat=True).get(pk=pk)
+
+    def seal_token(self, token: str) -> None:
+        """Keep `token` sealed to this row. The row must have its id already."""
+        self.sealed_token = secrets.seal(token, owner=self._owner, keys=settings.TOKEN_KEYS)
+        self.token_hint = token[-4:]
+
+    def client(self) -> Client:
+        """A client with this account's token. Raises `secrets.CannotOpen` if the key is lost."""
+        token = secrets.open_sealed(self.sealed_token, owner=self._owner, keys=settings.TOKEN_KEYS)
+        return Client(self.api_url, token.reveal())
+
+    @property
+    def _owner(self) -> str:
+        return f"account:{self.pk}:token"

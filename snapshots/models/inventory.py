@@ -1,0 +1,122 @@
+"""Servers and snapshots, as the provider last showed them. Rows are marked gone, never deleted."""
+
+from __future__ import annotations
+
+import re
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from snapshots.models.account import Account
+
+MARKER = re.compile(r"\s*\[ref:([a-z0-9]{10})\]")
+
+
+class Mirrored(models.Model):
+    """A thing at the provider.
+
+    Its id there is unique within the account while it is not gone. `missing_since` is the begin
+    of the first complete pass that lacked it; the second such pass makes it gone.
+    """
+
+    remote_id = models.CharField(max_length=64)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    missing_since = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
+    revision = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class Server(Mirrored):
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="servers")
+    name = models.CharField(_("name"), max_length=255)
+    hostname = models.CharField(max_length=255, default="")
+    status = models.CharField(_("status"), max_length=64, default="")
+    address = models.CharField(_("address"), max_length=255, default="")
+    location = models.CharField(_("location"), max_length=255, default="")
+    plan = models.CharField(_("plan"), max_length=255, default="")
+    os = models.CharField(_("operating system"), max_length=255, default="")
+    vcpus = models.PositiveIntegerField(null=True)
+    memory_mb = models.PositiveIntegerField(null=True)
+    storage_gb = models.PositiveIntegerField(null=True)
+    created_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "remote_id"],
+                condition=models.Q(gone_at__isnull=True),
+                name="server_once_an_account",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "revision"]),
+            models.Index(fields=["name", "id"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def lock_key(self) -> str:
+        """The machine, not our row: two teams may have connected the same account."""
+        return f"{self.account.origin}|{self.remote_id}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == "active"
+
+
+class Snapshot(Mirrored):
+    """`created_at` is the provider's word for when it was taken; `size_mb` may be unknown."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="snapshots")
+    server = models.ForeignKey(Server, on_delete=models.PROTECT, related_name="snapshots")
+    name = models.CharField(_("name"), max_length=255)
+    status = models.CharField(_("status"), max_length=64)
+    size_mb = models.PositiveBigIntegerField(null=True)
+    created_at = models.DateTimeField(null=True)
+    description = models.CharField(max_length=2000, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "remote_id"],
+                condition=models.Q(gone_at__isnull=True),
+                name="snapshot_once_an_account",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "revision"]),
+            models.Index(fields=["server", "-created_at"]),
+            models.Index(fields=["-created_at", "-id"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def note(self) -> str:
+        """The description without the marker by which we recognise our own snapshots."""
+        return MARKER.sub("", self.description).strip()
+
+    @property
+    def is_completed(self) -> bool:
+        return self.status == "completed"
+
+    @property
+    def takes_slot(self) -> bool:
+        """*Assumed*: running and completed snapshots count towards the limit, failed ones not."""
+        return self.gone_at is None and self.status != "failed"
+
+    @property
+    def fingerprint(self) -> dict[str, str | None]:
+        """What must not have changed between a person's confirmation and our call."""
+        return {
+            "id": self.remote_id,
+            "name": self.name,
+            "created_at": self.created_at.isoformat() if self.created_at else None,
+            "server": self.server.remote_id,
+        }

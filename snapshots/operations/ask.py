@@ -1,0 +1,383 @@
+"""What a person asks for: a row and an audit line, or a refusal in words. Nothing is sent here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from snapshots import events, queue
+from snapshots.errors import Refused
+from snapshots.models import Account, Kind, Operation, Reason, Server, Snapshot, State, User
+from snapshots.models.operation import HOLDING
+from snapshots.operations import times
+from snapshots.operations.states import move
+from snapshots.permissions import require, visible_servers
+
+RIGHT = {Kind.CREATE: "create", Kind.RESTORE: "restore", Kind.DELETE: "delete"}
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # the alphabet is documented; the length is *assumed*
+
+
+def request_create(
+    server: Server, *, actor: User, name: str, note: str = "", request_key: UUID
+) -> Operation:
+    """Ask for a snapshot of `server`. Raises `Refused`; a repeated `request_key` gives the same."""
+    with _audited(actor, server):
+        require(actor, RIGHT[Kind.CREATE], server.account.team)
+        operation = _operation(Kind.CREATE, server, actor, request_key, name=name, note=note)
+        if again := _same_form(operation):
+            return again
+        _check_server(server)
+        check_name(name)
+        if len(note) > 900:
+            raise Refused(
+                _("The note has %(count)d characters; 900 fit.") % {"count": len(note)},
+                field="note",
+            )
+        _check_slot(server)
+        return _insert(operation)
+
+
+def request_restore(
+    snapshot: Snapshot,
+    *,
+    actor: User,
+    typed: str,
+    seen: str,
+    request_key: UUID,
+    safety_snapshot: bool = False,
+) -> Operation:
+    """Ask to overwrite a server with `snapshot`.
+
+    `typed` must be the server's name and `seen` the `facts(snapshot)["digest"]` of the page that
+    was confirmed. With `safety_snapshot` the current state is snapshotted first, and the restore
+    is sent only after the provider lists that snapshot as completed. Raises `Refused`.
+    """
+    server = snapshot.server
+    with _audited(actor, server, snapshot):
+        require(actor, RIGHT[Kind.RESTORE], snapshot.account.team)
+        if safety_snapshot:
+            require(actor, RIGHT[Kind.CREATE], snapshot.account.team)
+        operation = _operation(
+            Kind.RESTORE, server, actor, request_key, snapshot=snapshot, name=snapshot.name
+        )
+        if again := _same_form(operation):
+            return again
+        _check_server(server)
+        _check_snapshot(snapshot)
+        if seen != facts(snapshot)["digest"]:
+            raise Refused(
+                _("What this page showed has changed meanwhile. Please read it again and confirm.")
+            )
+        _check_typed(typed, server.name, Kind.RESTORE, server)
+        if not safety_snapshot:
+            return _insert(operation)
+        _check_slot(server, field="safety_snapshot")
+        operation.send_before = operation.created_at + times.SEND_BEFORE_CAP
+        return _insert(operation, child=_safety_snapshot(operation))
+
+
+def request_delete(snapshot: Snapshot, *, actor: User, typed: str, request_key: UUID) -> Operation:
+    """Ask to delete `snapshot` for ever. `typed` must be its name. Raises `Refused`."""
+    with _audited(actor, snapshot.server, snapshot):
+        require(actor, RIGHT[Kind.DELETE], snapshot.account.team)
+        operation = _operation(
+            Kind.DELETE, snapshot.server, actor, request_key, snapshot=snapshot, name=snapshot.name
+        )
+        if again := _same_form(operation):
+            return again
+        _check_server(snapshot.server)
+        _check_snapshot(snapshot, deleting=True)
+        _check_typed(typed, snapshot.name, Kind.DELETE, snapshot.server)
+        return _insert(operation)
+
+
+def cancel(operation: Operation, *, actor: User) -> None:
+    """End an operation that was not sent yet. Raises `Refused` if it is too late for that.
+
+    A restore whose safety snapshot is already under way is marked instead, and ends with it.
+    """
+    with _audited(actor, operation.server, operation.snapshot):
+        require(actor, RIGHT[Kind(operation.kind)], operation.team)
+        with transaction.atomic():
+            child = operation.children.filter(state__in=HOLDING).first()
+            if child and not (
+                child.state == State.QUEUED
+                and move(child, State.CANCELLED, Reason.STOPPED, actor=actor)
+            ):
+                done = Operation.objects.filter(pk=operation.pk, state=State.QUEUED).update(
+                    stop_requested=True,
+                    stopped_by_name=str(actor),
+                    revision=Account.next_revision(operation.account_id),
+                )
+            else:
+                done = operation.state == State.QUEUED and move(
+                    operation, State.CANCELLED, actor=actor
+                )
+        if not done:
+            raise Refused(_("Too late to cancel: it has been sent, or has ended already."))
+
+
+def give_verdict(operation: Operation, *, actor: User, happened: bool, words: str) -> None:
+    """A person decides what the evidence cannot. `words` is their reason. Raises `Refused`."""
+    with _audited(actor, operation.server, operation.snapshot):
+        require(actor, RIGHT[Kind(operation.kind)], operation.team)
+        words = words.strip()
+        if not words:
+            raise Refused(_("Please say what you saw; it is kept with the verdict."), field="words")
+        to = State.SUCCEEDED if happened else State.NOT_APPLIED
+        details = {"person": str(actor), "words": words[:500]}
+        if operation.state != State.NEEDS_PERSON or not move(
+            operation, to, Reason.VERDICT, actor=actor, details=details
+        ):
+            raise Refused(_("This operation is not waiting for a person any more."))
+
+
+def facts(snapshot: Snapshot) -> dict[str, Any]:
+    """What a restore of `snapshot` means, as far as we know, and a digest of just that.
+
+    `newer` are the server's snapshots that are younger; `age` is how far back the server goes.
+    """
+    server = snapshot.server
+    newer = [
+        other
+        for other in server.snapshots.filter(gone_at__isnull=True).order_by("created_at", "id")
+        if other.pk != snapshot.pk
+        and other.created_at
+        and (snapshot.created_at is None or other.created_at > snapshot.created_at)
+    ]
+    shown = {
+        **snapshot.fingerprint,
+        "status": snapshot.status,
+        "server_name": server.name,
+        "address": server.address,
+        "newer": [other.remote_id for other in newer],
+    }
+    return {
+        "server": server,
+        "snapshot": snapshot,
+        "newer": newer,
+        "age": timezone.now() - snapshot.created_at if snapshot.created_at else None,
+        "digest": hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest(),
+    }
+
+
+def slots_taken(server: Server) -> list[str]:
+    """The names that take up the server's slots: its snapshots, and creates on their way."""
+    listed = [s for s in server.snapshots.filter(gone_at__isnull=True) if s.takes_slot]
+    known = {s.remote_id for s in listed}
+    coming = server.operations.filter(kind=Kind.CREATE, state__in=HOLDING)
+    return [s.name for s in listed] + [o.name for o in coming if o.remote_id not in known]
+
+
+def check_name(name: str) -> None:
+    """The provider's rule for snapshot names. Raises `Refused`, naming the character at fault."""
+    if not name:
+        raise Refused(_("A snapshot needs a name."), field="name")
+    wrong = sorted(set(re.sub(r"[A-Za-z0-9_-]", "", name)))
+    if wrong:
+        shown = " ".join(_("space") if c == " " else c for c in wrong[:5])
+        raise Refused(
+            _(
+                "The provider allows letters without accents, digits, - and _. Not allowed: %(wrong)s"
+            )
+            % {"wrong": shown},
+            field="name",
+        )
+    if not NAME.fullmatch(name):
+        raise Refused(
+            _("The name has %(count)d characters; 64 fit.") % {"count": len(name)}, field="name"
+        )
+
+
+# -- the pieces -----------------------------------------------------------------------------------
+
+
+def _operation(
+    kind: Kind, server: Server, actor: User, request_key: UUID, **fields: Any
+) -> Operation:
+    now = timezone.now()
+    snapshot: Snapshot | None = fields.get("snapshot")
+    return Operation(
+        kind=kind,
+        team=server.account.team,
+        account=server.account,
+        server=server,
+        lock_key=server.lock_key,
+        request_key=request_key,
+        asked_by=actor,
+        asked_by_name=str(actor),
+        confirmed=snapshot.fingerprint if snapshot else {},
+        created_at=now,
+        due_at=now,
+        send_before=now + times.SEND_BEFORE[kind],
+        **fields,
+    )
+
+
+def _safety_snapshot(restore: Operation) -> Operation:
+    """The child: the state that the restore will overwrite, taken under the restore's lock."""
+    name = f"before-restore-{restore.created_at:%Y%m%d-%H%M%S}"
+    assert restore.asked_by is not None  # it was made a moment ago, by the person who asks
+    child = _operation(
+        Kind.CREATE,
+        restore.server,
+        restore.asked_by,
+        uuid4(),
+        name=name,
+        note=f"Before restoring {restore.server.name} to {restore.name}"[:900],
+    )
+    child.send_before = restore.send_before
+    return child
+
+
+def _insert(operation: Operation, *, child: Operation | None = None) -> Operation:
+    """Write the request and its audit line; the database decides who was first."""
+    try:
+        with transaction.atomic():
+            revision = Account.next_revision(operation.account_id)
+            for row in filter(None, (operation, child)):
+                row.revision = revision
+                if row is child:
+                    row.parent = operation
+                row.save(force_insert=True)
+                events.record(
+                    events.Verb(f"{row.kind}.asked"),
+                    team=row.team,
+                    actor=row.asked_by,
+                    account=row.account,
+                    server=row.server,
+                    snapshot=row.snapshot,
+                    operation=row,
+                )
+            first = child or operation
+            transaction.on_commit(lambda: queue.nudge("send", first.pk))
+    except IntegrityError:
+        if again := _same_form(operation):
+            return again
+        raise Refused(busy(operation.server, operation.team_id)) from None
+    return operation
+
+
+def _same_form(operation: Operation) -> Operation | None:
+    """The operation this very form has already made. The same key for something else: refused."""
+    first = Operation.objects.filter(team=operation.team, request_key=operation.request_key).first()
+    if first is None:
+        return None
+    if any(
+        getattr(first, field) != getattr(operation, field)
+        for field in ("kind", "server_id", "snapshot_id", "asked_by_id", "name")
+    ):
+        raise Refused(_("This form was already used for something else. Please open it again."))
+    return first
+
+
+def busy(server: Server, team_id: int) -> str:
+    """Why nothing more can be asked of this machine now. Another team's work is not told."""
+    holder = Operation.objects.filter(
+        lock_key=server.lock_key, parent__isnull=True, state__in=HOLDING
+    ).first()
+    if holder is None or holder.team_id != team_id:
+        return _("%(server)s is busy. Please try again in a few minutes.") % {"server": server.name}
+    what = {
+        Kind.CREATE: _(
+            "%(server)s is busy: %(person)s asked for the snapshot %(name)s at %(time)s."
+        ),
+        Kind.RESTORE: _(
+            "%(server)s is busy: %(person)s asked to restore it to %(name)s at %(time)s."
+        ),
+        Kind.DELETE: _("%(server)s is busy: %(person)s asked to delete %(name)s at %(time)s."),
+    }[Kind(holder.kind)]
+    return what % {
+        "server": server.name,
+        "person": holder.asked_by_name,
+        "name": holder.name,
+        "time": date_format(timezone.localtime(holder.created_at), "H:i e"),
+    }
+
+
+def _check_server(server: Server) -> None:
+    if server.gone_at:
+        raise Refused(_("The provider no longer lists %(server)s.") % {"server": server.name})
+    account = server.account
+    if account.paused == Account.Paused.TOKEN:
+        raise Refused(
+            _("The provider refuses the token of %(account)s. It must be replaced first.")
+            % {"account": account.label}
+        )
+
+
+def _check_snapshot(snapshot: Snapshot, *, deleting: bool = False) -> None:
+    if snapshot.gone_at:
+        raise Refused(_("The provider no longer lists %(snapshot)s.") % {"snapshot": snapshot.name})
+    # *Assumed*: the provider deletes a failed snapshot, and neither touches one in progress.
+    if not snapshot.is_completed and not (deleting and snapshot.status == "failed"):
+        raise Refused(
+            _("%(snapshot)s is “%(status)s” at the provider, not completed.")
+            % {"snapshot": snapshot.name, "status": snapshot.status}
+        )
+
+
+def _check_slot(server: Server, *, field: str | None = None) -> None:
+    taken = slots_taken(server)
+    if len(taken) >= server.account.slots:
+        raise Refused(
+            _("All %(limit)d slots of %(server)s are taken: %(names)s. Delete one first.")
+            % {"limit": server.account.slots, "server": server.name, "names": ", ".join(taken)},
+            field=field,
+        )
+
+
+def _check_typed(typed: str, wanted: str, kind: Kind, server: Server) -> None:
+    """Compare as people do: trimmed, case-insensitive, however the characters are composed."""
+    if same_name(typed, wanted):
+        return
+    if not typed.strip():
+        raise Refused(_("Please type %(name)s to confirm.") % {"name": wanted}, field="typed")
+    if kind == Kind.RESTORE:
+        sentence = _("That is not the name of the server you are restoring, which is %(name)s.")
+        others = server.account.servers.filter(gone_at__isnull=True).values_list("name", flat=True)
+        another = _("You typed %(typed)s, which is another of your servers.")
+    else:
+        sentence = _("That is not the name of the snapshot you are deleting, which is %(name)s.")
+        others = server.snapshots.filter(gone_at__isnull=True).values_list("name", flat=True)
+        another = _("You typed %(typed)s, which is another snapshot of this server.")
+    words = sentence % {"name": wanted}
+    if any(same_name(typed, other) for other in others):
+        words += " " + another % {"typed": typed.strip()[:80]}
+    raise Refused(words, field="typed")
+
+
+def same_name(typed: str, wanted: str) -> bool:
+    def plain(text: str) -> str:
+        return unicodedata.normalize("NFKC", text).strip().casefold()
+
+    return plain(typed) == plain(wanted)
+
+
+@contextmanager
+def _audited(actor: User, server: Server, snapshot: Snapshot | None = None) -> Iterator[None]:
+    """A refusal is written down too, outside whatever was rolled back."""
+    try:
+        yield
+    except Refused as refusal:
+        events.record(
+            events.Verb.REFUSED,
+            team=server.account.team,
+            actor=actor,
+            account=server.account,
+            server=server,
+            snapshot=snapshot,
+            why=str(refusal),
+        )
+        raise

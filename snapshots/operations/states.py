@@ -1,0 +1,133 @@
+"""The one table of transitions, and the one function that writes a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from snapshots import events
+from snapshots.models import Account, Operation, Reason, State, User
+from snapshots.models.operation import ENDED
+from snapshots.operations import times
+
+Q, SENDING, RUNNING, DOUBT, PERSON = (
+    State.QUEUED,
+    State.SENDING,
+    State.RUNNING,
+    State.IN_DOUBT,
+    State.NEEDS_PERSON,
+)
+
+
+class Transition(NamedTuple):
+    before: State
+    after: State
+    who: str
+    when: str
+
+
+TABLE = (
+    Transition(Q, State.CANCELLED, "a person", "before sending only"),
+    Transition(Q, State.EXPIRED, "the tick", "not sent before `send_before`"),
+    Transition(Q, State.FAILED, "worker", "the look before sending says no; nothing was sent"),
+    Transition(Q, SENDING, "worker", "due, not paused, the asker still has the right"),
+    Transition(SENDING, Q, "the same claim", "proof of not sent, or 429 on create and delete"),
+    Transition(SENDING, RUNNING, "the same claim", "accepted as documented (create, restore)"),
+    Transition(SENDING, State.SUCCEEDED, "the same claim", "a delete was answered 204"),
+    Transition(SENDING, State.FAILED, "the same claim", "the provider refused, readably"),
+    Transition(SENDING, DOUBT, "the same claim, or the tick after the deadline", "anything else"),
+    Transition(DOUBT, RUNNING, "settle", "positive evidence (create, restore)"),
+    Transition(DOUBT, State.SUCCEEDED, "settle", "positive evidence"),
+    Transition(DOUBT, State.NOT_APPLIED, "settle", "negative proof, create and delete only"),
+    Transition(DOUBT, PERSON, "settle", "the evidence cannot decide"),
+    Transition(RUNNING, State.SUCCEEDED, "settle", "seen done"),
+    Transition(RUNNING, State.FAILED, "settle", "seen failed twice"),
+    Transition(RUNNING, PERSON, "settle", "the evidence cannot decide"),
+    Transition(PERSON, State.SUCCEEDED, "a person", "with a reason"),
+    Transition(PERSON, State.FAILED, "a person", "with a reason"),
+    Transition(PERSON, State.NOT_APPLIED, "a person", "with a reason"),
+)
+ALLOWED = frozenset((t.before, t.after) for t in TABLE)
+
+
+class _Lost(Exception):
+    """Somebody else moved the operation first."""
+
+
+def move(
+    seen: Operation,
+    to: State,
+    reason: Reason | str = "",
+    *,
+    actor: User | None = None,
+    details: dict[str, Any] | None = None,
+    changes: dict[str, Any] | None = None,
+    also: Callable[[int], None] | None = None,
+) -> bool:
+    """Move `seen` to `to`: one conditional UPDATE and one Event, in one transaction.
+
+    Returns False, with nothing written, if the row is no longer as `seen`. `also` runs inside the
+    transaction with the account's new revision. On success `seen` is brought up to date.
+    """
+    if (seen.state, to) not in ALLOWED:
+        raise ValueError(f"no way from {seen.state} to {to}")
+    now = timezone.now()
+    values: dict[str, Any] = {
+        "state": to,
+        "version": seen.version + 1,
+        "reason": reason,
+        "details": details or {},
+        "claim_deadline": None,
+        "nudged_at": None,
+    }
+    if to in ENDED:
+        values["ended_at"] = now
+    if to in (RUNNING, DOUBT):
+        values["due_at"] = now + times.look_again(times.scaled(0))
+    values |= changes or {}
+    try:
+        with transaction.atomic():
+            values["revision"] = Account.next_revision(
+                seen.account_id, look_at=values["due_at"] if to in (RUNNING, DOUBT) else None
+            )
+            won = Operation.objects.filter(
+                pk=seen.pk, state=seen.state, version=seen.version
+            ).update(**values)
+            if not won:
+                raise _Lost
+            verb = "requeued" if to == Q else to.value
+            events.record(
+                events.Verb(f"{seen.kind}.{verb}"),
+                team=seen.team,
+                actor=actor,
+                account=seen.account,
+                server=seen.server,
+                snapshot=seen.snapshot,
+                operation=seen,
+                **({"reason": reason} if reason else {}),
+                **(details or {}),
+            )
+            if to in ENDED and seen.parent_id:
+                _release_parent(seen, to, now)
+            if also:
+                also(values["revision"])
+    except _Lost:
+        return False
+    for name, value in values.items():
+        setattr(seen, name, value)
+    return True
+
+
+def _release_parent(child: Operation, ended: State, now: datetime) -> None:
+    """A parent waits in `queued` for its child; now it is due, for better or worse."""
+    changes: dict[str, Any] = {"due_at": now, "nudged_at": None}
+    parent = Operation.objects.get(pk=child.parent_id)
+    if ended == State.SUCCEEDED:
+        changes["send_before"] = min(
+            now + times.SEND_BEFORE[parent.kind], parent.created_at + times.SEND_BEFORE_CAP
+        )
+    Operation.objects.filter(pk=parent.pk, state=Q).update(**changes)

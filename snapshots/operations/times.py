@@ -1,0 +1,71 @@
+"""Every duration of the protocol, in one place.
+
+What follows the provider's own speed is divided by `PROVIDER_PACE` (`scaled`); what protects
+against late sending, and what a person was promised, never is.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from snapshots.models import Kind
+
+# never scaled
+CLAIM = timedelta(seconds=30)  # from the claim on, an answer is awaited this long
+FENCE = 25.0  # seconds after the claim at which a worker that has not finished is killed
+NUDGE = timedelta(seconds=10)  # due work that nobody took is announced again
+PASS_LEASE = timedelta(seconds=12)  # a look that has not ended by then may be begun again
+SEND_BEFORE = {
+    Kind.RESTORE: timedelta(minutes=10),
+    Kind.DELETE: timedelta(hours=1),
+    Kind.CREATE: timedelta(hours=24),
+}
+SEND_BEFORE_CAP = timedelta(minutes=60)  # for a restore that waits for its safety snapshot
+RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds, after a request that was not sent
+RETRY_AFTER_LEAST, RETRY_AFTER_MOST = 1.0, 3600.0  # seconds, after a 429
+GIVE_UP = timedelta(hours=24)
+
+# the provider's documentation: minutes from and to
+DOCUMENTED = {Kind.CREATE: (3, 10), Kind.RESTORE: (5, 15)}
+
+
+def scaled(seconds: float) -> timedelta:
+    """A duration that follows the provider's pace."""
+    return timedelta(seconds=seconds / settings.PROVIDER_PACE)
+
+
+def quiet_window() -> timedelta:
+    """After the claim's deadline: how long a request may still be under way unseen."""
+    return scaled(120)
+
+
+def between_proofs() -> timedelta:
+    """Two complete passes prove an absence only this far apart."""
+    return scaled(60)
+
+
+def adoption_window() -> timedelta:
+    """How long a create without a readable marker may still turn up."""
+    return scaled(30 * 60)
+
+
+def longest_restore() -> timedelta:
+    return scaled(DOCUMENTED[Kind.RESTORE][1] * 60)
+
+
+def look_again(age: timedelta) -> timedelta:
+    """How long to wait before the next look at something that has been watched for `age`."""
+    if age < scaled(2 * 60):
+        return scaled(10)
+    if age < scaled(20 * 60):
+        return scaled(20)
+    if age < scaled(30 * 60):
+        return scaled(60)
+    return scaled(5 * 60)
+
+
+def idle_look() -> timedelta:
+    """How often an account is looked at while nothing of ours runs in it."""
+    return scaled(60)

@@ -1,0 +1,122 @@
+"""Who may do what: one table, which serves the gate and the button alike."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.utils.functional import Promise
+
+from snapshots.errors import NotAllowed
+from snapshots.models import (
+    Account,
+    Event,
+    Membership,
+    Operation,
+    Role,
+    Server,
+    Snapshot,
+    Team,
+    User,
+)
+
+VIEW = "view"
+CREATE = "create"
+DELETE = "delete"
+RESTORE = "restore"
+MANAGE_ACCOUNTS = "manage_accounts"
+MANAGE_PEOPLE = "manage_people"
+READ_AUDIT = "read_audit"
+APPROVE = "approve"  # reserved
+SCHEDULE = "schedule"  # reserved
+
+RIGHTS: dict[str, Promise] = {
+    VIEW: gettext_lazy("see servers, snapshots and their history"),
+    CREATE: gettext_lazy("take snapshots"),
+    DELETE: gettext_lazy("delete snapshots"),
+    RESTORE: gettext_lazy("restore servers"),
+    MANAGE_ACCOUNTS: gettext_lazy("manage provider accounts"),
+    MANAGE_PEOPLE: gettext_lazy("manage people"),
+    READ_AUDIT: gettext_lazy("read what happened to accounts and people"),
+    APPROVE: gettext_lazy("approve restores"),
+    SCHEDULE: gettext_lazy("schedule snapshots"),
+}
+
+_VIEWER = {VIEW}
+_OPERATOR = _VIEWER | {CREATE}
+_RESTORER = _OPERATOR | {DELETE, RESTORE, APPROVE}
+_ADMIN = _RESTORER | {MANAGE_ACCOUNTS, MANAGE_PEOPLE, READ_AUDIT, SCHEDULE}
+
+TABLE: dict[str, frozenset[str]] = {
+    Role.VIEWER: frozenset(_VIEWER),
+    Role.OPERATOR: frozenset(_OPERATOR),
+    Role.RESTORER: frozenset(_RESTORER),
+    Role.ADMIN: frozenset(_ADMIN),
+    Role.OWNER: frozenset(_ADMIN),
+}
+
+
+def may(user: User, right: str, team: Team | int) -> bool:
+    """Whether `user` has `right` in `team`. An inactive user has none."""
+    team_id = team if isinstance(team, int) else team.pk
+    return user.is_active and right in TABLE.get(user.roles.get(team_id, ""), frozenset())
+
+
+def may_now(user_id: int | None, right: str, team_id: int) -> bool:
+    """The same, read afresh: for a worker that acts long after the click."""
+    member = Membership.objects.filter(
+        user_id=user_id, team_id=team_id, user__is_active=True
+    ).first()
+    return member is not None and right in TABLE[member.role]
+
+
+def require(user: User, right: str, team: Team) -> None:
+    """Raise `NotAllowed`, saying which right is missing and who can give it."""
+    if may(user, right, team):
+        return
+    people = User.objects.filter(
+        memberships__team=team,
+        memberships__role__in=[role for role in Role if MANAGE_PEOPLE in TABLE[role]],
+        is_active=True,
+    ).order_by("name")
+    raise NotAllowed(
+        _("You may not %(right)s in %(team)s. %(people)s can give you that right.")
+        % {
+            "right": RIGHTS[right],
+            "team": team.name,
+            "people": ", ".join(person.name for person in people[:3]) or _("An owner"),
+        }
+    )
+
+
+def visible_teams(user: User) -> QuerySet[Team]:
+    return Team.objects.filter(memberships__user=user)
+
+
+def visible_accounts(user: User) -> QuerySet[Account]:
+    return Account.objects.filter(team_id__in=user.roles)
+
+
+def visible_servers(user: User) -> QuerySet[Server]:
+    return Server.objects.filter(account__team_id__in=user.roles).select_related("account__team")
+
+
+def visible_snapshots(user: User) -> QuerySet[Snapshot]:
+    return Snapshot.objects.filter(account__team_id__in=user.roles).select_related(
+        "server", "account__team"
+    )
+
+
+def visible_operations(user: User) -> QuerySet[Operation]:
+    return Operation.objects.filter(team_id__in=user.roles).select_related(
+        "server", "snapshot", "account__team"
+    )
+
+
+def visible_events(user: User) -> QuerySet[Event]:
+    """Everything about servers; what concerns accounts and people only with the right for it."""
+    audited = [team for team in user.roles if may(user, READ_AUDIT, team)]
+    events = Event.objects.filter(team_id__in=user.roles).select_related(
+        "server", "snapshot", "operation", "account"
+    )
+    return events.filter(server__isnull=False) | events.filter(team_id__in=audited)
