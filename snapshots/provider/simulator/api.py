@@ -47,6 +47,21 @@ class Call:
     body: bytes = b""
     origin: str = "http://127.0.0.1"
 
+    def description(self) -> str:
+        """The description in the body, or "": for the log, before anything is checked."""
+        return self._named("description")
+
+    def server_asked(self) -> str:
+        """The server named in the body or the query, or ""."""
+        return self._named("server_id") or parse_qs(self.query[:2000]).get("server_id", [""])[0]
+
+    def _named(self, name: str) -> str:
+        try:
+            value = parsed_body("application/json", self.body).get(name)
+        except Refusal:
+            return ""
+        return str(value)[:2000] if isinstance(value, str | int) else ""
+
 
 @dataclass
 class Reply:
@@ -105,13 +120,11 @@ class Request:
         return snapshot
 
 
-def answer(call: Call, world: World, now: float, twist: Twist = Twist()) -> Reply:  # noqa: B008 - frozen
+def answer(call: Call, world: World, now: float, twist: Twist = Twist()) -> Reply:
     """Do what a call asks for and say what the provider would say. Never raises."""
-    for pattern, methods in ROUTES:
-        match = pattern.fullmatch(call.path)
-        if match:
-            break
-    else:
+    found = ((pattern.fullmatch(call.path), methods) for pattern, methods in ROUTES)
+    match, methods = next(((m, methods) for m, methods in found if m), (None, {}))
+    if match is None:
         return _no_such_page(call)
     allow = [*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"]
     try:
@@ -149,9 +162,10 @@ def _let_in(call: Call, world: World) -> Token:
 
 
 Handler = Callable[[Request], Reply]
+Methods = dict[str, tuple[str, Handler]]
 
 
-def _dispatch(request: Request, methods: dict[str, tuple[str, Handler]], allow: list[str]) -> Reply:
+def _dispatch(request: Request, methods: Methods, allow: list[str]) -> Reply:
     method = request.call.method
     if method == "OPTIONS":
         kinds = {"renders": ["application/json"], "parses": ["application/json"]}
@@ -289,20 +303,19 @@ def _delete(request: Request) -> Reply:
     return Reply(204, effect=effect)
 
 
-ROUTES: tuple[tuple[re.Pattern[str], dict[str, tuple[str, Handler]]], ...] = tuple(
-    (re.compile(path), methods)
-    for path, methods in (
-        (r"/account/me/", {"GET": ("", _me)}),
-        (r"/servers/", {"GET": ("read", _list_servers)}),
-        (r"/servers/(?P<server>[^/]+)/", {"GET": ("read", _get_server)}),
-        (r"/servers/(?P<server>[^/]+)/power/", {"POST": ("write", _power)}),
-        (r"/servers/(?P<server>[^/]+)/snapshot/", {"POST": ("write", _create_by_label)}),
-        (r"/snapshots/", {"GET": ("read", _list_snapshots), "POST": ("write", _create)}),
-        # There is no GET of one snapshot.
-        (r"/snapshots/(?P<snapshot>[^/]+)/", {"DELETE": ("write", _delete)}),
-        (r"/snapshots/(?P<snapshot>[^/]+)/restore/", {"POST": ("write", _restore)}),
-    )
+# Path, and for each method the permission it needs and who answers it.
+_PATHS: tuple[tuple[str, Methods], ...] = (
+    (r"/account/me/", {"GET": ("", _me)}),
+    (r"/servers/", {"GET": ("read", _list_servers)}),
+    (r"/servers/(?P<server>[^/]+)/", {"GET": ("read", _get_server)}),
+    (r"/servers/(?P<server>[^/]+)/power/", {"POST": ("write", _power)}),
+    (r"/servers/(?P<server>[^/]+)/snapshot/", {"POST": ("write", _create_by_label)}),
+    (r"/snapshots/", {"GET": ("read", _list_snapshots), "POST": ("write", _create)}),
+    # There is no GET of one snapshot.
+    (r"/snapshots/(?P<snapshot>[^/]+)/", {"DELETE": ("write", _delete)}),
+    (r"/snapshots/(?P<snapshot>[^/]+)/restore/", {"POST": ("write", _restore)}),
 )
+ROUTES = tuple((re.compile(path), methods) for path, methods in _PATHS)
 
 
 # Listings --------------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ class Faults:
         token: str | None = None,
         server: str | int | None = None,
         skip: int = 0,
-        times: int | None | Literal["forever", "default"] = "default",
+        times: int | Literal["forever", "default"] | None = "default",
         probability: float = 1.0,
         seed: int = 0,
         **options: Any,

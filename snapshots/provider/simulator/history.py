@@ -22,7 +22,8 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,15 @@ KEPT = 200_000  # entries in memory; the file keeps them all
 EXCERPT = 300
 
 _MARKER = re.compile(r"\[ref:[^\[\]\s]{1,64}\]")
-_TOKEN = re.compile(r"vps_\w+")
+_TOKEN = re.compile(r"vps_[\w-]+")
 
 
 class History:
     def __init__(self, path: Path | None, now: Callable[[], float]) -> None:
         self._now = now
         self._lock = threading.Lock()
+        self._answering = 0
+        self._answered = threading.Condition(self._lock)
         self._entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._n = 0
         self._file = -1
@@ -67,6 +70,23 @@ class History:
             self._n = n
             self._entries.append(entry)
             return entry
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Held from handing an answer to the socket until its line is written."""
+        with self._lock:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._answered:
+                self._answering -= 1
+                self._answered.notify_all()
+
+    def catch_up(self) -> None:
+        """Wait for the lines of answers that a client may have read already; at most a second."""
+        with self._answered:
+            self._answered.wait_for(lambda: self._answering == 0, 1.0)
 
     def has(self, event: str, call: str) -> bool:
         return any(e["event"] == event and e.get("call") == call for e in reversed(self.entries))

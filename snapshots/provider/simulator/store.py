@@ -10,7 +10,7 @@ from typing import Any
 VERSION = 1
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The state file is there and is not one of ours."""
 
 
@@ -25,13 +25,13 @@ class Store:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            raise Unreadable(f"cannot read the state file {self._path}: {error}") from error
+            raise UnreadableError(f"cannot read the state file {self._path}: {error}") from error
         try:
             data = json.loads(text)
         except ValueError as error:
-            raise Unreadable(f"the state file {self._path} is not JSON: {error}") from error
+            raise UnreadableError(f"the state file {self._path} is not JSON: {error}") from error
         if not isinstance(data, dict) or data.get("version") != VERSION:
-            raise Unreadable(f"the state file {self._path} was not written by this simulator")
+            raise UnreadableError(f"the state file {self._path} was not written by this simulator")
         return data
 
     def save(self, data: dict[str, Any]) -> None:

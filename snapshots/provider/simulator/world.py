@@ -279,8 +279,8 @@ class World:
             raise Refusal(400, {"detail": a.restore_state_text})
         if shows:
             server.status, server.updated_at = "restoring", now
-        details = {"snapshot": snapshot, "status": ends or a.after_restore_status}
-        details["drops_newer"] = drops_newer
+        details: dict[str, Any] = {"snapshot": snapshot, "drops_newer": drops_newer}
+        details["status"] = ends or a.after_restore_status
         self._come(now + self.restore_seconds(server, snapshot), "restored", server.id, details)
         self.changes += 1
         return server
