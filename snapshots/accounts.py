@@ -145,3 +145,20 @@ def _set_pause(account: Account, before: str, after: str, actor: User) -> None:
             )
         verb = events.Verb.ACCOUNT_PAUSED if pausing else events.Verb.ACCOUNT_RESUMED
         events.record(verb, team=account.team, actor=actor, account=account)
+
+
+def token_refused(account: Account) -> None:
+    """The provider answered 401: stop everything and say so once.
+
+    Nothing happens if the token was replaced since `account` was read: the refusal was the old
+    token's.
+    """
+    with transaction.atomic():
+        Account.next_revision(account.pk)
+        changed = (
+            Account.objects.filter(pk=account.pk, token_version=account.token_version)
+            .exclude(paused=Account.Paused.TOKEN)
+            .update(paused=Account.Paused.TOKEN, paused_at=timezone.now(), paused_by=None)
+        )
+        if changed:
+            events.record(events.Verb.ACCOUNT_TOKEN_REFUSED, team=account.team, account=account)

@@ -93,13 +93,14 @@ class Verb(models.TextChoices):
     SERVER_GONE = "server.gone", _("{server} is no longer listed by the provider")
 
     ACCOUNT_CONNECTED = "account.connected", _("connected the account {account}")
-    ACCOUNT_TOKEN_REPLACED = "account.token_replaced", _("replaced the token of {account}")  # noqa: S105
+    ACCOUNT_TOKEN_REPLACED = "account.token_replaced", _("replaced the token of {account}")
     ACCOUNT_TOKEN_REFUSED = (
         "account.token_refused",
         _(
-            "the provider refuses the token of {account}: nothing is sent or read until it is replaced"
+            "the provider refuses the token of {account}:"
+            " nothing is sent or read until it is replaced"
         ),
-    )  # noqa: S105, E501
+    )
     ACCOUNT_PAUSED = "account.paused", _("paused {account}: nothing is sent, looking goes on")
     ACCOUNT_RESUMED = "account.resumed", _("resumed {account}")
     TEAM_CREATED = "team.created", _("created the team {team}")

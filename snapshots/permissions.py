@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.utils.functional import Promise
 
 from snapshots.errors import NotAllowed
 from snapshots.models import (
@@ -64,6 +64,8 @@ def may(user: User, right: str, team: Team | int) -> bool:
 
 def may_now(user_id: int | None, right: str, team_id: int) -> bool:
     """The same, read afresh: for a worker that acts long after the click."""
+    if user_id is None:
+        return False
     member = Membership.objects.filter(
         user_id=user_id, team_id=team_id, user__is_active=True
     ).first()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from celery import current_app
 from kombu.exceptions import OperationalError
@@ -18,3 +19,10 @@ def nudge(task: str, pk: int) -> bool:
         log.warning("no nudge for %s %s: %s", task, pk, type(error).__name__)
         return False
     return True
+
+
+def announce(task: str, pks: Iterable[int]) -> None:
+    """Nudge for each row; the first that finds no broker ends it, and the next tick tries again."""
+    for pk in pks:
+        if not nudge(task, pk):
+            return

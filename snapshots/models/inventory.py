@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from snapshots.models.account import Account
+from snapshots.provider import types
 
 MARKER = re.compile(r"\s*\[ref:([a-z0-9]{10})\]")
+
+
+def marker_in(description: str) -> str:
+    found = MARKER.search(description)
+    return found[1] if found else ""
 
 
 class Mirrored(models.Model):
@@ -59,6 +66,12 @@ class Server(Mirrored):
     def __str__(self) -> str:
         return self.name
 
+    @staticmethod
+    def shown(item: types.Server) -> dict[str, Any]:
+        """The fields of a row that follow the provider."""
+        names = "name hostname status address location plan os vcpus memory_mb storage_gb"
+        return {name: getattr(item, name) for name in [*names.split(), "created_at"]}
+
     @property
     def lock_key(self) -> str:
         """The machine, not our row: two teams may have connected the same account."""
@@ -97,10 +110,37 @@ class Snapshot(Mirrored):
     def __str__(self) -> str:
         return self.name
 
+    @classmethod
+    def remember(cls, server: Server, item: types.Snapshot, revision: int) -> Snapshot:
+        """Our row of `item`, made or brought up to date."""
+        row, _ = cls.objects.update_or_create(
+            account_id=server.account_id,
+            remote_id=item.id,
+            gone_at=None,
+            defaults={"server": server, "revision": revision} | cls.shown(item),
+        )
+        return row
+
+    @staticmethod
+    def shown(item: types.Snapshot) -> dict[str, Any]:
+        """The fields of a row that follow the provider."""
+        return {
+            "name": item.name,
+            "status": item.status,
+            "size_mb": item.size_mb,
+            "created_at": item.created_at,
+            "description": item.description,
+        }
+
     @property
     def note(self) -> str:
         """The description without the marker by which we recognise our own snapshots."""
         return MARKER.sub("", self.description).strip()
+
+    @property
+    def marker(self) -> str:
+        """The marker of the operation that made it, if the provider kept one of ours."""
+        return marker_in(self.description)
 
     @property
     def is_completed(self) -> bool:

@@ -44,7 +44,7 @@ class Reason(models.TextChoices):
         "busy_confirm",
         _("the provider is busy and refused; nothing was changed; confirm again"),
     )
-    TOKEN_REFUSED = "token_refused", _("the provider refuses the account's token")  # noqa: S105
+    TOKEN_REFUSED = "token_refused", _("the provider refuses the account's token")
     PERMISSION_MISSING = (
         "permission_missing",
         _("the account's token lacks the permission: {words}"),

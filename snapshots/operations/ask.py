@@ -22,7 +22,7 @@ from snapshots.models import Account, Kind, Operation, Reason, Server, Snapshot,
 from snapshots.models.operation import HOLDING
 from snapshots.operations import times
 from snapshots.operations.states import move
-from snapshots.permissions import require, visible_servers
+from snapshots.permissions import require
 
 RIGHT = {Kind.CREATE: "create", Kind.RESTORE: "restore", Kind.DELETE: "delete"}
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # the alphabet is documented; the length is *assumed*
@@ -84,7 +84,7 @@ def request_restore(
             return _insert(operation)
         _check_slot(server, field="safety_snapshot")
         operation.send_before = operation.created_at + times.SEND_BEFORE_CAP
-        return _insert(operation, child=_safety_snapshot(operation))
+        return _insert(operation, child=_safety_snapshot(operation, actor))
 
 
 def request_delete(snapshot: Snapshot, *, actor: User, typed: str, request_key: UUID) -> Operation:
@@ -149,27 +149,32 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
     `newer` are the server's snapshots that are younger; `age` is how far back the server goes.
     """
     server = snapshot.server
-    newer = [
-        other
-        for other in server.snapshots.filter(gone_at__isnull=True).order_by("created_at", "id")
-        if other.pk != snapshot.pk
-        and other.created_at
-        and (snapshot.created_at is None or other.created_at > snapshot.created_at)
-    ]
+    younger = newer(snapshot)
     shown = {
         **snapshot.fingerprint,
         "status": snapshot.status,
         "server_name": server.name,
         "address": server.address,
-        "newer": [other.remote_id for other in newer],
+        "newer": [other.remote_id for other in younger],
     }
     return {
         "server": server,
         "snapshot": snapshot,
-        "newer": newer,
+        "newer": younger,
         "age": timezone.now() - snapshot.created_at if snapshot.created_at else None,
         "digest": hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest(),
     }
+
+
+def newer(snapshot: Snapshot) -> list[Snapshot]:
+    """The server's listed snapshots that are younger than `snapshot`, oldest first."""
+    if snapshot.created_at is None:
+        return []
+    return list(
+        snapshot.server.snapshots.filter(
+            gone_at__isnull=True, created_at__gt=snapshot.created_at
+        ).order_by("created_at", "id")
+    )
 
 
 def slots_taken(server: Server) -> list[str]:
@@ -189,7 +194,8 @@ def check_name(name: str) -> None:
         shown = " ".join(_("space") if c == " " else c for c in wrong[:5])
         raise Refused(
             _(
-                "The provider allows letters without accents, digits, - and _. Not allowed: %(wrong)s"
+                "The provider allows letters without accents, digits, - and _."
+                " Not allowed: %(wrong)s"
             )
             % {"wrong": shown},
             field="name",
@@ -217,7 +223,7 @@ def _operation(
         request_key=request_key,
         asked_by=actor,
         asked_by_name=str(actor),
-        confirmed=snapshot.fingerprint if snapshot else {},
+        confirmed=_confirmed(kind, snapshot) if snapshot else {},
         created_at=now,
         due_at=now,
         send_before=now + times.SEND_BEFORE[kind],
@@ -225,14 +231,22 @@ def _operation(
     )
 
 
-def _safety_snapshot(restore: Operation) -> Operation:
+def _confirmed(kind: Kind, snapshot: Snapshot) -> dict[str, Any]:
+    """What the person saw, to be compared with the provider just before sending."""
+    seen: dict[str, Any] = dict(snapshot.fingerprint)
+    if kind == Kind.RESTORE:
+        seen["server_name"] = snapshot.server.name
+        seen["newer"] = sorted(other.remote_id for other in newer(snapshot))
+    return seen
+
+
+def _safety_snapshot(restore: Operation, actor: User) -> Operation:
     """The child: the state that the restore will overwrite, taken under the restore's lock."""
     name = f"before-restore-{restore.created_at:%Y%m%d-%H%M%S}"
-    assert restore.asked_by is not None  # it was made a moment ago, by the person who asks
     child = _operation(
         Kind.CREATE,
         restore.server,
-        restore.asked_by,
+        actor,
         uuid4(),
         name=name,
         note=f"Before restoring {restore.server.name} to {restore.name}"[:900],
@@ -346,11 +360,11 @@ def _check_typed(typed: str, wanted: str, kind: Kind, server: Server) -> None:
         raise Refused(_("Please type %(name)s to confirm.") % {"name": wanted}, field="typed")
     if kind == Kind.RESTORE:
         sentence = _("That is not the name of the server you are restoring, which is %(name)s.")
-        others = server.account.servers.filter(gone_at__isnull=True).values_list("name", flat=True)
+        others = [other.name for other in server.account.servers.filter(gone_at__isnull=True)]
         another = _("You typed %(typed)s, which is another of your servers.")
     else:
         sentence = _("That is not the name of the snapshot you are deleting, which is %(name)s.")
-        others = server.snapshots.filter(gone_at__isnull=True).values_list("name", flat=True)
+        others = [other.name for other in server.snapshots.filter(gone_at__isnull=True)]
         another = _("You typed %(typed)s, which is another snapshot of this server.")
     words = sentence % {"name": wanted}
     if any(same_name(typed, other) for other in others):

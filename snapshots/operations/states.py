@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from snapshots import events
-from snapshots.models import Account, Operation, Reason, State, User
+from snapshots.models import Account, Kind, Operation, Reason, State, User
 from snapshots.models.operation import ENDED
 from snapshots.operations import times
 
@@ -86,13 +86,14 @@ def move(
     }
     if to in ENDED:
         values["ended_at"] = now
-    if to in (RUNNING, DOUBT):
-        values["due_at"] = now + times.look_again(times.scaled(0))
+    if watched := to in (RUNNING, DOUBT):
+        values["due_at"] = times.decide_by(Kind(seen.kind), to, seen.sent_at or now)
     values |= changes or {}
     try:
         with transaction.atomic():
             values["revision"] = Account.next_revision(
-                seen.account_id, look_at=values["due_at"] if to in (RUNNING, DOUBT) else None
+                seen.account_id,
+                look_at=now + times.look_again(times.scaled(0)) if watched else None,
             )
             won = Operation.objects.filter(
                 pk=seen.pk, state=seen.state, version=seen.version
@@ -111,7 +112,7 @@ def move(
                 **({"reason": reason} if reason else {}),
                 **(details or {}),
             )
-            if to in ENDED and seen.parent_id:
+            if to in ENDED:
                 _release_parent(seen, to, now)
             if also:
                 also(values["revision"])
@@ -125,9 +126,11 @@ def move(
 def _release_parent(child: Operation, ended: State, now: datetime) -> None:
     """A parent waits in `queued` for its child; now it is due, for better or worse."""
     changes: dict[str, Any] = {"due_at": now, "nudged_at": None}
-    parent = Operation.objects.get(pk=child.parent_id)
+    parent = child.parent
+    if parent is None:
+        return
     if ended == State.SUCCEEDED:
         changes["send_before"] = min(
-            now + times.SEND_BEFORE[parent.kind], parent.created_at + times.SEND_BEFORE_CAP
+            now + times.SEND_BEFORE[Kind(parent.kind)], parent.created_at + times.SEND_BEFORE_CAP
         )
     Operation.objects.filter(pk=parent.pk, state=Q).update(**changes)

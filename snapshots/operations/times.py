@@ -6,15 +6,16 @@ against late sending, and what a person was promised, never is.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from snapshots.models import Kind
+from snapshots.models import Kind, State
 
 # never scaled
 CLAIM = timedelta(seconds=30)  # from the claim on, an answer is awaited this long
 FENCE = 25.0  # seconds after the claim at which a worker that has not finished is killed
+CLAIM_MAY_TAKE = 3.0  # seconds; a claim that took longer leaves no room for a call
 NUDGE = timedelta(seconds=10)  # due work that nobody took is announced again
 PASS_LEASE = timedelta(seconds=12)  # a look that has not ended by then may be begun again
 SEND_BEFORE = {
@@ -53,6 +54,20 @@ def adoption_window() -> timedelta:
 
 def longest_restore() -> timedelta:
     return scaled(DOCUMENTED[Kind.RESTORE][1] * 60)
+
+
+def quiet_end(sent_at: datetime) -> datetime:
+    """From here on, what two complete looks do not show did not happen."""
+    return sent_at + CLAIM + quiet_window()
+
+
+def decide_by(kind: Kind, state: State, sent_at: datetime) -> datetime:
+    """When time alone may change what we say of a watched operation."""
+    if state == State.IN_DOUBT:
+        return quiet_end(sent_at)
+    if kind == Kind.RESTORE:
+        return sent_at + longest_restore()
+    return sent_at + GIVE_UP
 
 
 def look_again(age: timedelta) -> timedelta:

@@ -1,0 +1,41 @@
+"""How often we read from an account: a token bucket in the account's row.
+
+The provider documents no rate limit; these figures are *assumed* to be polite.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from snapshots.models import Account
+
+READS_A_MINUTE = 30.0
+SLOWED_FOR = timedelta(minutes=10)
+
+
+def take(account_id: int, reads: int) -> bool:
+    """Take `reads` from the account's bucket; False if they are not there now."""
+    for _ in range(5):
+        account = Account.objects.only("reads_left", "reads_at", "slowed_until").get(pk=account_id)
+        now = timezone.now()
+        most = READS_A_MINUTE * max(settings.PROVIDER_PACE, 1)
+        rate = most / 60
+        if account.slowed_until and account.slowed_until > now:
+            rate /= 2
+        gained = max((now - account.reads_at).total_seconds(), 0) * rate
+        left = min(most, account.reads_left + gained) - reads
+        if left < 0:
+            return False
+        if Account.objects.filter(
+            pk=account_id, reads_at=account.reads_at, reads_left=account.reads_left
+        ).update(reads_left=left, reads_at=now):
+            return True
+    return False
+
+
+def slow_down(account_id: int) -> None:
+    """The provider answered 429: half the pace for a while."""
+    Account.objects.filter(pk=account_id).update(slowed_until=timezone.now() + SLOWED_FOR)

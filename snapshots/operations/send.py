@@ -1,0 +1,316 @@
+"""Read, claim, send, record: the only place from which a change leaves for the provider."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from snapshots import accounts
+from snapshots.models import Account, Attempt, Kind, Operation, Reason, Snapshot, State
+from snapshots.operations import budget, times
+from snapshots.operations.answers import Meaning, meaning
+from snapshots.operations.ask import RIGHT
+from snapshots.operations.states import move
+from snapshots.permissions import may_now
+from snapshots.provider import errors as wire
+from snapshots.provider import types
+from snapshots.provider.client import Client
+from snapshots.secrets import CannotOpen
+
+log = logging.getLogger(__name__)
+Answer = types.Accepted[Any] | Exception
+
+
+def send(pk: int, *, fenced: bool = False) -> None:
+    """Send one operation at most once. Safe to call twice, late, or after a crash.
+
+    `fenced` is for a worker process that may be killed: it dies rather than send late.
+    """
+    operation = (
+        Operation.objects.select_related("account", "server", "team", "snapshot")
+        .filter(pk=pk, state=State.QUEUED, due_at__lte=timezone.now())
+        .first()
+    )
+    if operation is None or not _turn_has_come(operation):
+        return
+    account = operation.account
+    try:
+        client = account.client()
+    except CannotOpen:
+        _defer(operation, times.RETRY_MOST, Reason.KEY_LOST)
+        return
+    with client:
+        look = _look(operation, client)
+        if look is None:
+            return
+        if objection := _objection(operation, look):
+            move(operation, State.FAILED, objection[0], details=objection[1])
+            return
+        with _fence(fenced):
+            begun = time.monotonic()
+            attempt = _claim(operation, look)
+            if attempt is None:
+                return
+            answer = _call(operation, client, time.monotonic() - begun)
+    _record(operation, attempt, answer)
+
+
+def _turn_has_come(operation: Operation) -> bool:
+    """Whether nothing stands before sending; ends the operation if something does for good."""
+    child = operation.children.order_by("-pk").first()
+    if child is not None and child.holds:
+        return False
+    if operation.stop_requested:
+        if operation.stopped_by_name:
+            details = {"person": operation.stopped_by_name}
+            move(operation, State.CANCELLED, Reason.STOPPED_BY, details=details)
+        else:
+            move(operation, State.EXPIRED, Reason.TOO_LATE)
+        return False
+    if child is not None and child.state != State.SUCCEEDED:
+        move(operation, State.FAILED, Reason.CHILD_FAILED)
+        return False
+    if operation.send_before <= timezone.now():
+        move(operation, State.EXPIRED, Reason.TOO_LATE)
+        return False
+    return operation.account.paused == Account.Paused.NO
+
+
+# -- read -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Look:
+    """The account just before sending: the server, and the snapshots listed for it."""
+
+    server: types.Server | None
+    snapshots: tuple[types.Snapshot, ...]
+
+
+def _look(operation: Operation, client: Client) -> Look | None:
+    if not budget.take(operation.account_id, 2):
+        _defer(operation, times.RETRY_FIRST, Reason.BUSY)
+        return None
+    remote_id = operation.server.remote_id
+    try:
+        servers = client.servers()
+        snapshots = client.snapshots(remote_id)
+    except wire.ProviderError as error:
+        if error.status == 401:
+            accounts.token_refused(operation.account)
+        if error.status == 429:
+            budget.slow_down(operation.account_id)
+        wait = max(error.retry_after or 0, times.RETRY_FIRST)
+        _defer(operation, min(wait, times.RETRY_MOST), Reason.NO_READ, words=error.message)
+        return None
+    if not (servers.complete and snapshots.complete):
+        _defer(operation, times.RETRY_FIRST, Reason.NO_READ, words="the listing was not complete")
+        return None
+    return Look(
+        server=next((server for server in servers.items if server.id == remote_id), None),
+        snapshots=tuple(item for item in snapshots.items if item.server_id == remote_id),
+    )
+
+
+def _objection(operation: Operation, look: Look) -> tuple[Reason, dict[str, Any]] | None:
+    """Why this must not be sent, given what the provider shows now; None if it may."""
+    if look.server is None:
+        return Reason.SERVER_MISSING, {}
+    if operation.kind == Kind.CREATE:
+        taken = [item.name for item in look.snapshots if item.status != "failed"]
+        limit = operation.account.slots
+        if len(taken) >= limit:
+            return Reason.SLOTS_FULL, {"limit": limit, "names": ", ".join(taken)}
+        return None
+    confirmed = operation.confirmed
+    item = next((item for item in look.snapshots if item.id == confirmed["id"]), None)
+    if item is None:
+        return Reason.SNAPSHOT_MISSING, {}
+    if what := _changes(operation, look.server, look.snapshots, item):
+        return Reason.CHANGED, {"what": "; ".join(what)}
+    if item.status != "completed" and operation.kind == Kind.RESTORE:
+        return Reason.NOT_COMPLETED, {"words": item.status}
+    return None
+
+
+def _changes(
+    operation: Operation,
+    server: types.Server,
+    listed: tuple[types.Snapshot, ...],
+    item: types.Snapshot,
+) -> list[str]:
+    """What is not as the person saw it. What our own safety snapshot added is no change."""
+    confirmed = operation.confirmed
+    now: dict[str, Any] = {"name": item.name, "created_at": _iso(item.created_at)}
+    if operation.kind == Kind.RESTORE:
+        now["server_name"] = server.name
+    changes = [
+        f"{name}: {confirmed[name]} → {value}"
+        for name, value in now.items()
+        if confirmed[name] != value
+    ]
+    if operation.kind == Kind.RESTORE and item.created_at:
+        ours = set(operation.children.values_list("remote_id", flat=True))
+        newer = {
+            other.id: other.name
+            for other in listed
+            if other.created_at and other.created_at > item.created_at and other.id not in ours
+        }
+        known = set(confirmed["newer"])
+        changes += [f"new snapshot {name}" for id, name in newer.items() if id not in known]
+        if gone := known - set(newer):
+            changes.append(f"newer snapshots no longer listed: {len(gone)}")
+    return changes
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+# -- claim ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _fence(armed: bool) -> Iterator[None]:
+    """Kill this process if it is still here when its claim is about to end.
+
+    A worker that was frozen and thaws would otherwise go on and send, long after others have
+    concluded that it never will. The timer runs while the process is stopped, and SIGALRM's
+    default action leaves no instruction between thawing and dying.
+    """
+    if not armed:
+        yield
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, times.FENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _claim(operation: Operation, look: Look) -> Attempt | None:
+    """Write down that we are about to send; None if we may not, or somebody else does."""
+    now = timezone.now()
+    attempt = Attempt(
+        operation=operation,
+        number=operation.attempt_count + 1,
+        claimed_at=now,
+        deadline=now + times.CLAIM,
+        pre_image={"snapshots": [item.id for item in look.snapshots]},
+    )
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=operation.account_id)
+        if account.paused or account.token_version != operation.account.token_version:
+            return None
+        right = RIGHT[Kind(operation.kind)]
+        if not may_now(operation.asked_by_id, right, operation.team_id):
+            details = {"person": operation.asked_by_name}
+            move(operation, State.FAILED, Reason.RIGHT_WITHDRAWN, details=details)
+            return None
+        won = move(
+            operation,
+            State.SENDING,
+            changes={
+                "claim_deadline": attempt.deadline,
+                "sent_at": now,
+                "attempt_count": attempt.number,
+            },
+            also=lambda _: attempt.save(force_insert=True),
+        )
+    return attempt if won else None
+
+
+# -- send -----------------------------------------------------------------------------------------
+
+
+def _call(operation: Operation, client: Client, spent: float) -> Answer:
+    """One call, whatever comes of it. `spent` seconds of the claim have gone by already."""
+    if spent > times.CLAIM_MAY_TAKE:
+        return wire.NotSent("our database was too slow to send in time")
+    try:
+        match Kind(operation.kind):
+            case Kind.CREATE:
+                return client.create_snapshot(
+                    operation.server.remote_id, operation.name, operation.description
+                )
+            case Kind.RESTORE:
+                return client.restore_snapshot(
+                    operation.confirmed["id"], operation.server.remote_id
+                )
+            case Kind.DELETE:
+                return client.delete_snapshot(operation.confirmed["id"])
+    except wire.ProviderError as error:
+        return error
+    except Exception as error:
+        log.exception("operation %s: an error of ours while sending", operation.pk)
+        return error
+
+
+# -- record ---------------------------------------------------------------------------------------
+
+
+def _record(operation: Operation, attempt: Attempt, answer: Answer) -> None:
+    """Write down what came back. If the claim was lost meanwhile, it is evidence and no more."""
+    result = meaning(Kind(operation.kind), answer, attempt.number)
+    now = timezone.now()
+    changes: dict[str, Any] = {}
+    if result.state == State.QUEUED:
+        changes["due_at"] = now + timedelta(seconds=result.wait)
+    if result.state in (State.RUNNING, State.SUCCEEDED):
+        changes["accepted_at"] = now
+    created = answer.result if isinstance(answer, types.Accepted) else None
+    with transaction.atomic():
+        if isinstance(created, types.Snapshot):
+            changes["remote_id"] = created.id
+            revision = Account.next_revision(operation.account_id)
+            changes["snapshot"] = Snapshot.remember(operation.server, created, revision)
+        moved = move(
+            operation,
+            result.state,
+            result.reason,
+            details=result.details,
+            changes=changes,
+            also=lambda revision: _forget_deleted(operation, result, now, revision),
+        )
+        Attempt.objects.filter(pk=attempt.pk, answered_at__isnull=True).update(
+            outcome=result.outcome,
+            status=getattr(answer, "status", None),
+            excerpt=getattr(answer, "message", "")[:300],
+            answered_at=now,
+            late=not moved,
+        )
+    if result.token_refused:
+        accounts.token_refused(operation.account)
+    if result.slow_down:
+        budget.slow_down(operation.account_id)
+
+
+def _forget_deleted(operation: Operation, result: Meaning, now: datetime, revision: int) -> None:
+    gone = operation.snapshot
+    if gone and operation.kind == Kind.DELETE and result.state == State.SUCCEEDED:
+        Snapshot.objects.filter(pk=gone.pk).update(gone_at=now, revision=revision)
+
+
+def _defer(operation: Operation, seconds: float, reason: Reason, **details: str) -> None:
+    """Nothing was sent: try again later, and say why in the meantime."""
+    with transaction.atomic():
+        revision = Account.next_revision(operation.account_id)
+        Operation.objects.filter(
+            pk=operation.pk, state=State.QUEUED, version=operation.version
+        ).update(
+            due_at=timezone.now() + timedelta(seconds=seconds),
+            nudged_at=None,
+            reason=reason,
+            details=details,
+            revision=revision,
+        )

@@ -1,0 +1,35 @@
+"""Celery's door to the domain: each task is one line, safe twice, late, or never."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from celery import shared_task
+from django.conf import settings
+
+from snapshots import inventory, operations, queue
+
+
+@shared_task(name="snapshots.tick")
+def tick() -> None:
+    """Every two seconds: what time does, and who is due. Also the worker's sign of life."""
+    if settings.HEARTBEAT_FILE:
+        Path(settings.HEARTBEAT_FILE).touch()
+    operations.sweep()
+    queue.announce("send", operations.due())
+    queue.announce("observe", inventory.due())
+
+
+@shared_task(name="snapshots.send")
+def send(pk: int) -> None:
+    operations.send(pk, fenced=True)
+
+
+@shared_task(name="snapshots.observe")
+def observe(pk: int) -> None:
+    inventory.observe(pk)
+
+
+@shared_task(name="snapshots.tidy")
+def tidy() -> None:
+    inventory.tidy()
