@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from .clock import iso
 from .fields import Fields, parsed_body
@@ -23,7 +23,8 @@ from .items import (
     server_reference,
     snapshot_item,
 )
-from .world import POWER_ACTIONS, Account, Refusal, Server, Snapshot, Token, World
+from .nouns import Account, Server, Snapshot, Token
+from .world import POWER_ACTIONS, Refusal, World
 
 BASE = "/api/v1"
 CREATING = "Snapshot is being created. This may take 3-10 minutes depending on server size."
@@ -185,7 +186,7 @@ def _no_such_page(call: Call) -> Reply:
     slashed = call.path + "/"
     if not call.path.endswith("/") and any(p.fullmatch(slashed) for p, _ in ROUTES):
         # What Django does with a missing last slash: a redirect, on which a POST becomes a GET.
-        where = f"{BASE}{slashed}" + (f"?{call.query}" if call.query else "")
+        where = f"{BASE}{quote(slashed)}" + (f"?{call.query}" if call.query else "")
         return Reply(301, b"", {"Location": where}, content_type="text/html; charset=utf-8")
     return Reply(404, NO_PAGE, content_type="text/html; charset=utf-8")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +14,7 @@ from .clock import http_date
 from .faults import Fault
 
 if TYPE_CHECKING:
-    from .simulator import Visit
+    from .visit import Visit
 
 NO_SUCH_PAGE = Reply(404, NO_PAGE, content_type="text/html; charset=utf-8")
 TIMED_OUT = Reply(
@@ -99,14 +100,15 @@ def _answer(visit: Visit, wire: Wire, fault: Fault) -> None:
         visit.work()
     body = options["body"]
     if isinstance(body, str):
-        body = body.encode("utf-8", "replace")
+        body = b64decode(body) if options["base64"] else body.encode("utf-8", "replace")
     is_page = isinstance(body, bytes) and body.lstrip()[:1] == b"<"
     kind = "text/html" if is_page else "application/json"
     headers = {str(name): str(value) for name, value in options["headers"].items()}
     reply = Reply(int(options["status"]), body, headers, content_type=kind)
     _send(visit, wire, reply)
-    if reply.status < 200:
-        # After an interim status a client waits for the final one, which never comes.
+    if reply.status < 200 or "content-length" in map(str.lower, headers):
+        # After an interim status a client waits for the final one, after a false length for the
+        # rest: neither ever comes.
         wire.hang_up()
 
 

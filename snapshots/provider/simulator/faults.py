@@ -14,19 +14,21 @@ import itertools
 import random
 import re
 import threading
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .api import Reply, Twist
-from .world import Token, World
+from .nouns import Token
+from .world import World
 
 Stage = Literal["wire", "work", "listing", "answer"]
 
 _LISTING = r"^/(snapshots|servers)/$"
 _CREATE = r"^/snapshots/$|/snapshot/$"
 _RESTORE = r"/restore/$"
+
+
+MANY = 500  # faults kept for looking at, spent ones included
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,21 @@ class Kind:
     times: int | None = 1
 
 
+# The words an option may have, where only some make sense.
+WORDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("hang", "when"): ("before", "after"),
+    ("late", "now"): ("close", "rst", "hang", "timeout"),
+    ("flood", "what"): ("body", "headers", "gzip"),
+    ("other_ids", "what"): ("snapshot", "server", "both"),
+}
+
 KINDS: dict[str, Kind] = {
     # The wire: one per call.
     "answer": Kind(
         "wire",
-        "answer any status, body (text or JSON) and headers; with `apply`, after the work is done",
-        {"status": 500, "body": "", "headers": {}, "apply": False},
+        "answer any status, body (JSON, text, or text in base64) and headers, which may replace"
+        " our own; with `apply`, after the work is done",
+        {"status": 500, "body": "", "base64": False, "headers": {}, "apply": False},
     ),
     "hang": Kind(
         "wire",
@@ -161,15 +172,26 @@ class Fault:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - repeatable on purpose
         self._released = threading.Event()
-        self._path = re.compile(self.path) if self.path else None
+        try:
+            self._path = re.compile(self.path) if self.path else None
+        except re.error as error:
+            raise ValueError(f"path is no regular expression: {error}") from error
 
     @property
     def stage(self) -> Stage:
         return KINDS[self.kind].stage
 
+    @property
+    def is_spent(self) -> bool:
+        return self.times is not None and self.used >= self.times
+
+    @property
+    def may_hang(self) -> bool:
+        return self.kind in ("hang", "late", "drip")
+
     def meets(self, method: str, path: str, token: Token | None, server: str, now: float) -> bool:
         """Whether this call is one of its calls; counts it if so."""
-        if self.times is not None and self.used >= self.times:
+        if self.is_spent:
             return False
         if self.until is not None and now >= self.until:
             return False
@@ -235,8 +257,7 @@ class Faults:
         known = KINDS.get(kind)
         if known is None:
             raise ValueError(f"no fault {kind!r}; there are {', '.join(KINDS)}")
-        for name in options.keys() - known.options.keys():
-            raise ValueError(f"{kind} has no option {name!r}; it has {', '.join(known.options)}")
+        _check(kind, known, options)
         if times == "default":
             times = known.times
         elif times == "forever":
@@ -258,6 +279,8 @@ class Faults:
             fault.picture = self._picture()
             fault.until = self._now() + float(fault.options["seconds"])
         with self._lock:
+            if len(self._armed) >= MANY:
+                self._armed = [f for f in self._armed if not f.is_spent or f.may_hang]
             self._armed.append(fault)
         return fault
 
@@ -303,111 +326,13 @@ class Faults:
         return chosen
 
 
-# What the chosen faults do ----------------------------------------------------------------------
-
-
-def twist(faults: Sequence[Fault]) -> Twist:
-    """What they do to the work."""
-    by = {f.kind: f.options for f in faults}
-    return Twist(
-        create_fails="create_fails" in by,
-        forgotten_after=float(by["forgets"]["seconds"]) if "forgets" in by else None,
-        drops_description="drops_description" in by,
-        shows_restoring="never_restoring" not in by,
-        restore_ends=str(by["restore_ends"]["status"]) if "restore_ends" in by else None,
-        drops_newer="drops_newer" in by,
-    )
-
-
-def shown_world(world: World, faults: Sequence[Fault]) -> World:
-    """The world a listing is read from."""
-    for fault in faults:
-        if fault.picture is not None:
-            world = fault.picture
-        elif fault.kind == "hidden":
-            world = world.still()
-            for id in map(str, fault.options["ids"]):
-                world.snapshots.pop(id, None)
-                if world.servers.pop(id, None):
-                    for snapshot in world.snapshots_of(id):
-                        del world.snapshots[snapshot.id]
-    return world
-
-
-def distort(reply: Reply, faults: Sequence[Fault]) -> None:
-    """What they do to the words of an answer, in place."""
-    body = reply.body
-    if not isinstance(body, dict):
-        return
-    for fault in faults:
-        if isinstance(body.get("results"), list):
-            _distort_listing(body, fault)
-        rows = body["results"] if isinstance(body.get("results"), list) else [body]
-        for row in rows:
-            _distort_row(row, fault)
-        if fault.kind == "extra_fields" and body not in rows:
-            body |= fault.options["fields"]
-
-
-def _distort_listing(body: dict[str, Any], fault: Fault) -> None:
-    rows, options = body["results"], fault.options
-    if fault.kind == "partial":
-        kept = _without(rows, options, _page_number(body))
-        if options["count_too"]:
-            body["count"] -= len(rows) - len(kept)
-        body["results"] = kept
-    elif fault.kind == "empty":
-        body |= {"count": 0, "results": []}
-        body |= {link: None for link in ("next", "previous") if link in body}
-    elif fault.kind == "duplicates":
-        again = rows[: int(options["rows"])]
-        if options["count_too"]:
-            body["count"] += len(again)
-        body["results"] = [*again, *rows]
-    elif fault.kind == "foreign_next":
-        body["next"] = options["url"]
-
-
-def _without(rows: list[Any], options: dict[str, Any], page: int) -> list[Any]:
-    if options["ids"]:
-        ids = {str(id) for id in options["ids"]}
-        return [row for row in rows if str(row.get("id", row.get("uuid"))) not in ids]
-    if options["page"] is not None:
-        return [] if page == int(options["page"]) else rows
-    return rows[: max(0, len(rows) - int(options["drop"]))]
-
-
-def _page_number(body: dict[str, Any]) -> int:
-    """Which page this is, from the links it carries."""
-    for link, step in (("next", -1), ("previous", 1)):
-        found = re.search(r"[?&]page=(\d+)", body.get(link) or "")
-        if found:
-            return int(found.group(1)) + step
-    return 2 if body.get("previous") else 1
-
-
-def _distort_row(row: dict[str, Any], fault: Fault) -> None:
-    options = fault.options
-    parts = [row, *(row[k] for k in ("snapshot", "server") if isinstance(row.get(k), dict))]
-    if fault.kind == "extra_fields":
-        for part in parts:
-            part |= options["fields"]
-    elif fault.kind == "unknown_status":
-        for part in parts:
-            # The "success" of a restore's answer is no state of anything.
-            if "status" in part and part["status"] != "success":
-                part["status"] = options["status"]
-    elif fault.kind == "other_ids":
-        itself = row.get("snapshot") if isinstance(row.get("snapshot"), dict) else row
-        if options["what"] in ("snapshot", "both"):
-            _rename(itself)
-        if options["what"] in ("server", "both"):
-            _rename(row.get("server"))
-
-
-def _rename(part: Any) -> None:
-    for key in ("id", "uuid"):
-        if isinstance(part, dict) and key in part:
-            old = part[key]
-            is_number = isinstance(old, int)
-            part[key] = old + 100_000 if is_number else str(uuid.uuid5(uuid.NAMESPACE_OID, old))
+def _check(kind: str, known: Kind, options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if name not in known.options:
+            has = ", ".join(known.options) or "none"
+            raise ValueError(f"{kind} has no option {name!r}; it has {has}")
+        words = WORDS.get((kind, name))
+        if words and value not in words:
+            raise ValueError(f"{name} of {kind} is one of {', '.join(words)}, not {value!r}")
+        if name == "status" and kind == "answer" and not 100 <= int(value) <= 999:
+            raise ValueError("a status has three digits")

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from .clock import iso
+from .store import UnreadableError
 
 KEPT = 200_000  # entries in memory; the file keeps them all
 EXCERPT = 300
@@ -107,7 +108,10 @@ class History:
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-                self._entries.append(json.loads(line))
+                try:
+                    self._entries.append(json.loads(line))
+                except ValueError as error:
+                    raise UnreadableError(f"{path} is not a log of ours: {error}") from error
         os.ftruncate(self._file, whole)
         if self._entries:
             self._n = int(self._entries[-1]["n"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .clock import iso
-from .world import Account, Server, Snapshot, Token, World
+from .nouns import Account, Server, Snapshot, Token
+from .world import World
 
 LOCATION_NAMES = {
     "us-west": "US West (Los Angeles)",

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .clock import epoch
-from .world import Token, World
+from .nouns import Token
+from .world import World
 
 if TYPE_CHECKING:
     from .simulator import Simulator

@@ -11,6 +11,7 @@ import socketserver
 import struct
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from . import delivery
 from .api import BASE, Call, Reply
@@ -138,7 +139,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path.startswith(f"{BASE}/"):
             headers = {name.lower(): value for name, value in self.headers.items()}
             origin = self._origin()
-            call = Call(self.command, path[len(BASE) :], query, headers, body, origin)
+            call = Call(self.command, unquote(path[len(BASE) :]), query, headers, body, origin)
             delivery.deliver(simulator.arrived(call), self)
         else:
             self._reply(delivery.NO_SUCH_PAGE)

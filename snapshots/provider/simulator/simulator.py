@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +15,15 @@ from . import fleet
 from .api import BASE, Call, Reply, answer, token_of
 from .assumptions import Assumptions
 from .clock import Clock, epoch, iso
-from .faults import Fault, Faults, distort, shown_world, twist
-from .history import History, excerpt, marker, without_tokens
+from .distortions import distort, shown_world, twist
+from .faults import Faults
+from .history import History, excerpt, without_tokens
+from .nouns import Coming
 from .outside import Outside
 from .server import Server
-from .store import Store
-from .world import Coming, Token, World
+from .store import Store, UnreadableError
+from .visit import Visit, about_call
+from .world import World
 
 
 class Simulator:
@@ -75,8 +78,11 @@ class Simulator:
         if saved is None:
             fleet.SEEDS[seed](self._world, self.clock.now())
         else:
-            self._world.load(saved["world"])
-            self.clock.load(saved["clock"])
+            try:
+                self._world.load(saved["world"])
+                self.clock.load(saved["clock"])
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise UnreadableError(f"the state file {state} is damaged: {error!r}") from error
         self.history = History(Path(log) if log else None, self.clock.now)
         self.faults = Faults(self.clock.now, self._picture)
         self.outside = Outside(self)
@@ -266,7 +272,7 @@ class Simulator:
             token = token_of(call, self._world)
             server = self._server_of(call)
         faults = self.faults.choose(call.method, call.path, token, server)
-        about = _about(call, token, server, faults)
+        about = about_call(call, token, server, faults)
         entry = self.history.write("arrived", **about, body=excerpt(call.body))
         return Visit(self, call, entry["call"], about, faults)
 
@@ -344,56 +350,3 @@ class Simulator:
         journal = saved and saved.get("journal")
         if journal and not self.history.has("applied", journal["call"]):
             self.history.write("applied", **journal, after_restart=True)
-
-
-class Visit:
-    """One call on its way: what it is, the faults it meets, what becomes of it."""
-
-    def __init__(
-        self,
-        simulator: Simulator,
-        call: Call,
-        id: str,
-        about: dict[str, Any],
-        faults: list[Fault],
-    ) -> None:
-        self.call = call
-        self.id = id
-        self.about = about
-        self.faults = faults
-        self.wire = next((f for f in faults if f.stage == "wire"), None)
-        self._simulator = simulator
-
-    @property
-    def now(self) -> float:
-        return self._simulator.clock.now()
-
-    def work(self) -> Reply:
-        """Do what was asked, now."""
-        return self._simulator.apply(self)
-
-    def postpone(self, seconds: float) -> None:
-        """Do what was asked, later."""
-        self._simulator.postpone(self, seconds)
-
-    def answering(self) -> AbstractContextManager[None]:
-        """Held around a send and `answered`, so that the log is never behind the client."""
-        return self._simulator.history.answering()
-
-    def answered(self, status: int | None, sent: int, *, complete: bool = True) -> None:
-        """Log that bytes were handed to the socket."""
-        self._simulator.history.write(
-            "answered", **self.about, call=self.id, status=status, bytes=sent, complete=complete
-        )
-
-
-def _about(call: Call, token: Token | None, server: str, faults: list[Fault]) -> dict[str, Any]:
-    where = call.path + (f"?{call.query}" if call.query else "")
-    return {
-        "method": call.method,
-        "path": without_tokens(where)[:500],
-        "token": token.name if token else None,
-        "server": server or None,
-        "marker": marker(call.description()),
-        "fault": "+".join(fault.kind for fault in faults) or None,
-    }

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from .assumptions import Assumptions
+from .nouns import Account, Coming, Server, Snapshot, Token
 
 SNAPSHOTS_PER_SERVER = 5
 CREATE_SECONDS = (180, 600)
@@ -29,72 +30,6 @@ class Refusal(Exception):
         super().__init__(f"{status} {body}")
         self.status = status
         self.body = body
-
-
-@dataclass
-class Account:
-    id: str
-    name: str
-    dialect: str = "documented"
-    email: str = ""
-    first_name: str = ""
-    last_name: str = ""
-    created_at: str = "2024-06-15"
-    keeps_descriptions: bool = True
-
-
-@dataclass
-class Token:
-    secret: str
-    name: str
-    account: str
-    permissions: list[str]
-    active: bool = True
-
-    def allows(self, resource: str, verb: str) -> bool:
-        """Whether a permission such as `servers:*`, `servers:read` or `*:*` covers this."""
-        for permission in self.permissions:
-            where, _, what = permission.partition(":")
-            if where in ("*", resource) and what in ("*", verb):
-                return True
-        return False
-
-
-@dataclass
-class Server:
-    id: str
-    account: str
-    name: str
-    hostname: str
-    status: str
-    ip_address: str
-    location: str
-    plan: dict[str, Any]
-    os: dict[str, Any]
-    created_at: float
-    updated_at: float
-
-
-@dataclass
-class Snapshot:
-    id: str
-    server: str
-    name: str
-    status: str
-    size_mb: int | None
-    created_at: float
-    description: str
-
-
-@dataclass
-class Coming:
-    """Something that will happen by itself at a time: the end of a create or restore, ..."""
-
-    at: float
-    kind: str
-    target: str
-    n: int
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 class World:
