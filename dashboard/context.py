@@ -1,0 +1,45 @@
+"""What every page needs around its content. Nothing is read unless a template asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+from dashboard import live
+
+NAVIGATION = (
+    ("overview", _("Overview")),
+    ("servers", _("Servers")),
+    ("snapshots", _("Snapshots")),
+    ("activity", _("Activity")),
+    ("accounts", _("Accounts")),
+)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """`theme` for all; tray, trouble and navigation for those who are signed in."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"theme": theme(request.COOKIES.get("theme", ""))}
+    return {
+        "theme": theme(user.theme),
+        "navigation": NAVIGATION,
+        "section": _section(request.path),
+        "tray": SimpleLazyObject(lambda: live.tray(request)),
+        "troubled": SimpleLazyObject(lambda: live.troubled(request)),
+        "work_is_waiting": SimpleLazyObject(lambda: live.is_waiting(request)),
+        "watch": SimpleLazyObject(lambda: live.watching(request, "shell")),
+    }
+
+
+def theme(wanted: str) -> str:
+    """For <html data-bs-theme>; empty follows the system."""
+    return wanted if wanted in {"light", "dark"} else ""
+
+
+def _section(path: str) -> str:
+    first = path.strip("/").partition("/")[0]
+    return first or "overview"

@@ -1,0 +1,395 @@
+"""Live pages: one small request per page, answered with 204 while nothing has changed.
+
+How a page becomes live
+-----------------------
+1. Its view calls `watching` *before it reads any row* and puts the answer in its context as
+   `live`; `base.html` renders the poller from it. (Read later, a change between the rows and the
+   revision would be missed; read first, it is at worst sent twice.)
+
+       def server_page(request, pk):
+           live_context = live.watching(request, f"server:{pk}")
+           server = get_object_or_404(visible_servers(request.user), pk=pk)
+           return render(request, "servers/page.html", {"live": live_context, "server": server})
+
+2. Next to the view stands what a poll may change, one `Fragment` per live region:
+
+       @live.region("server")
+       def server_regions(request, pk, since):
+           server = get_object_or_404(visible_servers(request.user), pk=pk)   # Http404 is fine
+           if since.has_changed(server.account_id):
+               yield Fragment("servers/_head.html", {"server": server})
+               yield Fragment("servers/_history.html", {...})
+
+   For a scope without a number ("servers") the function takes `(request, since)`.
+   It is called only if some account that the person can see has changed. `request.GET` is the
+   query string of the page that polls (filters, page number), so lists render as the page did.
+
+3. One live region = one partial = one DOM id. The partial's root element names itself with
+   `{% live_id "server-" server.pk %}`: in the page that prints the id, in a poll also the
+   out-of-band swap. Fragments are morphed: focus, open `<details>` and popovers survive if
+   everything focusable has an id. A fragment whose id is not on the page is dropped silently, so a
+   new row cannot arrive alone: send the list region as a whole when rows come or go.
+
+`Since`
+-------
+`since.has_changed(account_id)`; `since.changed(account_id)` is the revision to compare rows with
+(rows with a greater one have changed; -1 for everything). `since.rows(queryset)` is the list of
+changed rows of a queryset with `account` and `revision`, or None if that is everything or more
+than 50: then send the list as a whole. `since.is_full` says the token was unusable.
+
+Actions
+-------
+After an action, answer with the same partial and `live.now(response)`: the page polls at once, and
+every 2 s for half a minute. A plain POST, redirect, GET needs nothing: `watching` sees that the
+person's own operation is young.
+
+`watching(request, scope, ended=True)` (an operation that has ended) renders the page without a
+timer: nothing is left to watch. A region function says the same by yielding `live.END`.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.http import base36_to_int, int_to_base36
+from django.utils.translation import gettext as _
+from django_htmx.http import trigger_client_event
+
+from dashboard.templatetags.ui import expected, operation_title
+from snapshots.models import Account, Operation, State
+from snapshots.models.operation import ENDED, HOLDING
+from snapshots.permissions import visible_accounts, visible_operations
+
+MOST_ROWS = 50  # more changed rows than this: the list as a whole
+OURS, MOVING, WAITING, IDLE = 2, 5, 15, 60  # seconds between polls
+AFTER_ACTION = timedelta(seconds=30)
+SILENCE = timedelta(seconds=15)  # a heartbeat or a due operation older than this is trouble
+SCOPE = re.compile(r"([a-z_]+)(?::(\d{1,18}))?")
+TOKEN = re.compile(r"[0-9a-z]{1,13}\.[0-9a-z]{1,13}!?")
+ON_THE_MOVE = (State.SENDING, State.RUNNING, State.IN_DOUBT)
+
+
+class Fragment(NamedTuple):
+    """One live region, rendered out of band."""
+
+    template: str
+    context: dict[str, Any]
+
+
+END = Fragment("", {})  # nothing is left to watch
+SHELL = (Fragment("shell/_tray.html", {}), Fragment("shell/_trouble.html", {}))
+
+
+# -- what a page has seen -------------------------------------------------------------------------
+
+
+class Seen(NamedTuple):
+    """What pages show of an account, told by one number and one mark."""
+
+    revision: int
+    is_troubled: bool
+
+
+Revisions = dict[int, Seen]
+
+
+def revisions(request: HttpRequest) -> Revisions:
+    """The accounts this person can see: one query, once a request."""
+    if not hasattr(request, "_revisions"):
+        rows = Account.objects.filter(team__memberships__user=request.user).values_list(
+            "pk", "revision", "trouble", "paused"
+        )
+        request._revisions = {pk: Seen(now, bool(bad or off)) for pk, now, bad, off in rows}
+    return request._revisions
+
+
+def write_token(seen: Revisions, is_waiting: bool) -> str:
+    parts = [
+        f"{int_to_base36(pk)}.{int_to_base36(account.revision)}{'!' * account.is_troubled}"
+        for pk, account in sorted(seen.items())
+    ]
+    return "-".join(["w" if is_waiting else "0", *parts])
+
+
+def read_token(token: str) -> tuple[Revisions, bool] | None:
+    """The token's accounts; None for anything that we did not write."""
+    first, *parts = token.split("-")
+    if first not in {"w", "0"} or not all(TOKEN.fullmatch(part) for part in parts):
+        return None
+    seen = {}
+    for part in parts:
+        pk, revision = part.rstrip("!").split(".")
+        seen[base36_to_int(pk)] = Seen(base36_to_int(revision), part.endswith("!"))
+    return seen, first == "w"
+
+
+@dataclass
+class Since:
+    """What the page has seen already (`before`; None if unknown), and what there is now."""
+
+    before: Revisions | None
+    now: Revisions
+
+    @property
+    def is_full(self) -> bool:
+        return self.before is None
+
+    def changed(self, account_id: int) -> int:
+        """Rows of this account with a greater revision have changed."""
+        if self.before is None or account_id not in self.before:
+            return -1
+        return self.before[account_id].revision
+
+    def has_changed(self, account_id: int) -> bool:
+        return self.before is None or self.before.get(account_id) != self.now.get(account_id)
+
+    def rows(self, queryset: QuerySet[Any]) -> list[Any] | None:
+        """The changed rows, or None when the list should come as a whole."""
+        if self.before is None or self.before.keys() != self.now.keys():
+            return None
+        query = Q(pk__in=[])
+        for pk in self.now:
+            if self.has_changed(pk):
+                query |= Q(account_id=pk, revision__gt=self.changed(pk))
+        found = list(queryset.filter(query)[: MOST_ROWS + 1])
+        return found if len(found) <= MOST_ROWS else None
+
+
+# -- what stands on every page --------------------------------------------------------------------
+
+
+class Tray:
+    """The operations of all pages: what is under way, and the ten that ended last."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        ours = visible_operations(request.user)
+        self.under_way = list(ours.filter(state__in=HOLDING).order_by("-id")[:MOST_ROWS])
+        self.ended = list(ours.filter(state__in=ENDED).order_by("-ended_at", "-id")[:10])
+
+    @cached_property
+    def running(self) -> int:
+        return sum(one.parent_id is None for one in self.under_way)
+
+
+def tray(request: HttpRequest) -> Tray:
+    """Read once a request."""
+    if not hasattr(request, "_tray"):
+        request._tray = Tray(request)
+    return request._tray
+
+
+def troubled(request: HttpRequest) -> list[Account]:
+    """Accounts whose data are old or that send nothing. No query while all is well."""
+    bad = [pk for pk, seen in revisions(request).items() if seen.is_troubled]
+    return list(visible_accounts(request.user).filter(pk__in=bad).order_by("label")) if bad else []
+
+
+def is_waiting(request: HttpRequest) -> bool:
+    """Whether due work lies still because no worker shows a sign of life."""
+    if not settings.HEARTBEAT_FILE or heartbeat_age() < SILENCE:
+        return False
+    due = timezone.now() - SILENCE
+    return visible_operations(request.user).filter(state=State.QUEUED, due_at__lt=due).exists()
+
+
+def heartbeat_age() -> timedelta:
+    try:
+        beat = Path(settings.HEARTBEAT_FILE).stat().st_mtime
+    except OSError:
+        return timedelta.max
+    return timedelta(seconds=max(0.0, timezone.now().timestamp() - beat))
+
+
+# -- the poller -----------------------------------------------------------------------------------
+
+
+class Pace(NamedTuple):
+    """Seconds between polls, and until when this holds."""
+
+    seconds: int
+    until: datetime | None = None
+
+
+def pace_of(request: HttpRequest, scope: str) -> Pace:
+    """How often to ask: often while something moves that this page shows."""
+    now = timezone.now()
+    paces = [Pace(IDLE)]
+    for operation in tray(request).under_way:
+        young = operation.created_at + AFTER_ACTION
+        if operation.asked_by_id == request.user.pk and now < young:
+            paces.append(Pace(OURS, young))
+        elif operation.state not in ON_THE_MOVE or not in_scope(operation, scope):
+            paces.append(Pace(WAITING if operation.state != State.NEEDS_PERSON else IDLE))
+        else:
+            paces.append(_pace_of_moving(operation, now))
+    return min(paces, key=lambda pace: pace.seconds)
+
+
+def _pace_of_moving(operation: Operation, now: datetime) -> Pace:
+    span = expected(operation.kind)
+    began = operation.accepted_at or operation.sent_at
+    if span is None or began is None:
+        return Pace(MOVING)
+    near = began + span.low - AFTER_ACTION
+    if now < near:
+        return Pace(MOVING, near)
+    late = began + span.high + AFTER_ACTION
+    return Pace(OURS, late) if now < late else Pace(MOVING)
+
+
+def in_scope(operation: Operation, scope: str) -> bool:
+    """Whether a page with this scope shows the operation."""
+    noun, _colon, pk = scope.partition(":")
+    shown = {
+        "server": operation.server_id,
+        "account": operation.account_id,
+        "snapshot": operation.snapshot_id,
+        "operation": operation.parent_id or operation.pk,
+    }
+    return not pk or noun not in shown or str(shown[noun]) == pk or str(operation.pk) == pk
+
+
+@dataclass
+class Watch:
+    """The poller of one page: what it asks, and how often."""
+
+    request: HttpRequest
+    scope: str
+    ended: bool = False
+    news: tuple[str, ...] = ()
+    outcomes: tuple[Operation, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.since = write_token(revisions(self.request), is_waiting(self.request))
+
+    @cached_property
+    def pace(self) -> Pace:
+        return pace_of(self.request, self.scope)
+
+    @property
+    def milliseconds(self) -> int | None:
+        """The interval with a tenth of jitter, so that tabs do not march in step."""
+        if self.ended:
+            return None
+        return int(self.pace.seconds * 1000 * random.uniform(0.95, 1.05))  # noqa: S311
+
+    @property
+    def until(self) -> int:
+        return int(self.pace.until.timestamp()) + 1 if self.pace.until and not self.ended else 0
+
+    @property
+    def running(self) -> int:
+        return tray(self.request).running
+
+
+def watching(request: HttpRequest, scope: str, *, ended: bool = False) -> Watch:
+    """Make the page live. Call it before any row is read."""
+    return Watch(request, scope, ended)
+
+
+def now(response: HttpResponse) -> HttpResponse:
+    """Make the page ask at once, after an action."""
+    return trigger_client_event(response, "live:now")
+
+
+# -- the answer to a poll -------------------------------------------------------------------------
+
+REGIONS: dict[str, Callable[..., Iterable[Fragment]]] = {}
+
+
+def region(noun: str) -> Callable[[Callable[..., Iterable[Fragment]]], Callable[..., Any]]:
+    """Register what a poll with this scope may change."""
+
+    def register(function: Callable[..., Iterable[Fragment]]) -> Callable[..., Iterable[Fragment]]:
+        REGIONS[noun] = function
+        return function
+
+    return register
+
+
+@region("shell")
+def shell_regions(request: HttpRequest, since: Since) -> Iterable[Fragment]:
+    """A page with nothing live of its own."""
+    return ()
+
+
+def poll(request: HttpRequest) -> HttpResponse:
+    """204, or what changed. Raises `Http404` for a scope that this person cannot see."""
+    match = SCOPE.fullmatch(request.GET.get("scope", ""))
+    if not match or match[1] not in REGIONS:
+        raise Http404
+    read = read_token(request.GET.get("since", ""))
+    current, waits = revisions(request), is_waiting(request)
+    is_due = 0 < _number(request.GET.get("until")) <= timezone.now().timestamp()
+    if read == (current, waits) and not is_due:
+        return HttpResponse(status=204)
+    since = Since(read[0] if read else None, current)
+    request.GET = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query)
+    return HttpResponse("".join(_answer(request, match, since, read != (current, waits))))
+
+
+def _answer(
+    request: HttpRequest, match: re.Match[str], since: Since, is_changed: bool
+) -> Iterator[str]:
+    noun, pk = match.groups()
+    watch = Watch(request, match[0])
+    if is_changed:
+        arguments = (int(pk),) if pk else ()
+        fragments = [*REGIONS[noun](request, *arguments, since=since)]
+        watch.ended = END in fragments
+        watch.news, watch.outcomes = _news(request, since, match[0])
+        for fragment in [*fragments, *SHELL]:
+            if fragment is not END:
+                yield _render(fragment, request)
+        if watch.outcomes:
+            yield _render(Fragment("shell/_outcomes.html", {"outcomes": watch.outcomes}), request)
+    yield _render(Fragment("live/_poller.html", {"live": watch}), request)
+
+
+def _render(fragment: Fragment, request: HttpRequest) -> str:
+    """Inside <template>, so that table rows survive the parser."""
+    html = render_to_string(fragment.template, fragment.context | {"oob": True}, request)
+    return f"<template>{html}</template>"
+
+
+def _news(
+    request: HttpRequest, since: Since, scope: str
+) -> tuple[tuple[str, ...], tuple[Operation, ...]]:
+    """What to say aloud, and which of the person's own operations ended out of their sight."""
+    if since.is_full:
+        return (), ()
+    seen = tray(request)
+    changed = [
+        one
+        for one in [*seen.under_way, *seen.ended]
+        if one.revision > since.changed(one.account_id) >= 0
+    ]
+    news = tuple(
+        _("%(operation)s: %(state)s")
+        % {"operation": operation_title(one), "state": one.get_state_display()}
+        for one in changed
+        if in_scope(one, scope) or one.is_ended
+    )
+    outcomes = tuple(
+        one
+        for one in changed
+        if one.is_ended and one.asked_by_id == request.user.pk and not in_scope(one, scope)
+    )
+    return news[:5], outcomes[:5]
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 15 else 0

@@ -1,0 +1,417 @@
+"""The words, badges, times and icons that every page shares. A builtin: no `{% load %}` needed.
+
+    {% icon "server" %}                     a Lucide icon, decoration only
+    {% status_badge server %}               the provider's word for a server or a snapshot
+    {% state_badge operation %}             our word for an operation
+    {% operation_title operation %}         "Restore of web-1 to nightly"
+    {% progress operation %}                an honest bar with words
+    {% slots 4 5 %}                         four of five slots
+    {% ago time %}  {% when time %}         "3 min ago", "23 Nov 2025, 14:02 Europe/Berlin"
+    {% elapsed since %}                     "2 min 13 s", ticking
+    {{ span|duration }}  {{ size_mb|size }} "4 min", "31.2 GB"
+    {{ server.name|shown }}                 a provider's name, its invisible characters made visible
+    {% provider_words text %}               the provider's own sentence, inert and in English
+    {% event_sentence event %}              "Rosa asked to restore web-1 to nightly"
+    {% may user "restore" team as can %}    the right that the gate will ask for
+    {% live_id "server-" server.pk %}       id="server-42", and the swap when sent out of band
+    {% field form.name %}                   label, help, control and error, tied together
+
+Nothing here marks data as safe: values go through `format_html`, or are escaped by the template.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime, timedelta
+from functools import lru_cache
+from math import exp
+from typing import Any, NamedTuple
+
+import lucide
+from django import template
+from django.conf import settings
+from django.forms import BoundField
+from django.template import Context
+from django.utils import timezone
+from django.utils.dates import MONTHS_3
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
+
+from snapshots import permissions
+from snapshots.events import sentence
+from snapshots.models import Event, Kind, Operation, Server, Snapshot, State, Team, User
+from snapshots.operations import times
+
+register = template.Library()
+
+
+# -- icons ----------------------------------------------------------------------------------------
+
+
+@register.simple_tag
+@lru_cache(maxsize=256)
+def icon(name: str, size: int = 18) -> SafeString:
+    """A Lucide icon. Decoration: the word beside it is what is read out."""
+    drawing = lucide._render_icon(
+        name, size, aria_hidden="true", focusable="false", class_=f"icon icon-{name}"
+    )
+    # The drawing comes out of the package's own archive, chosen by a name from our templates.
+    return mark_safe(drawing.replace(" class-=", " class="))  # noqa: S308
+
+
+# -- states ---------------------------------------------------------------------------------------
+
+
+class Look(NamedTuple):
+    """How a state is told: always a word, a shape and a tint."""
+
+    word: str | Promise
+    icon: str
+    tint: str
+
+
+UNKNOWN_ICON, UNKNOWN = "circle-question-mark", "unknown"
+SERVER = {
+    "active": Look(pgettext_lazy("server", "Running"), "circle-check", "ok"),
+    "stopped": Look(pgettext_lazy("server", "Stopped"), "power-off", "neutral"),
+    "suspended": Look(pgettext_lazy("server", "Suspended"), "triangle-alert", "attention"),
+    "restoring": Look(pgettext_lazy("server", "Restoring"), "loader-circle", "progress"),
+}
+SNAPSHOT = {
+    "completed": Look(pgettext_lazy("snapshot", "Completed"), "circle-check", "ok"),
+    "in_progress": Look(pgettext_lazy("snapshot", "In progress"), "loader-circle", "progress"),
+    "failed": Look(pgettext_lazy("snapshot", "Failed"), "octagon-x", "danger"),
+}
+OPERATION = {
+    State.AWAITING_APPROVAL: ("user-check", "person"),
+    State.HELD: ("hand", "person"),
+    State.QUEUED: ("clock", "neutral"),
+    State.SENDING: ("loader-circle", "progress"),
+    State.RUNNING: ("loader-circle", "progress"),
+    State.IN_DOUBT: (UNKNOWN_ICON, "attention"),
+    State.NEEDS_PERSON: ("user-check", "person"),
+    State.SUCCEEDED: ("circle-check", "ok"),
+    State.FAILED: ("octagon-x", "danger"),
+    State.NOT_APPLIED: ("ban", "neutral"),
+    State.CANCELLED: ("ban", "neutral"),
+    State.EXPIRED: ("clock", "neutral"),
+}
+TITLES = {
+    Kind.CREATE: gettext_lazy("Snapshot {name} of {server}"),
+    Kind.RESTORE: gettext_lazy("Restore of {server} to {name}"),
+    Kind.DELETE: gettext_lazy("Deletion of {name} of {server}"),
+}
+
+
+def badge(look: Look) -> SafeString:
+    return format_html(
+        '<span class="badge-status is-{}">{}<span>{}</span></span>',
+        look.tint,
+        icon(look.icon, 14),
+        look.word,
+    )
+
+
+def status_look(thing: Server | Snapshot) -> Look:
+    """The provider's word in ours. A word we do not know is shown as it came, never as success."""
+    if thing.gone_at:
+        return Look(gettext("No longer listed"), UNKNOWN_ICON, UNKNOWN)
+    known = SERVER if isinstance(thing, Server) else SNAPSHOT
+    if thing.status in known:
+        return known[thing.status]
+    if not thing.status:
+        return Look(gettext("Unknown"), UNKNOWN_ICON, UNKNOWN)
+    return Look(gettext("“%s”") % shown(thing.status), UNKNOWN_ICON, UNKNOWN)
+
+
+@register.simple_tag
+def status_badge(thing: Server | Snapshot) -> SafeString:
+    return badge(status_look(thing))
+
+
+@register.simple_tag
+def state_badge(operation: Operation) -> SafeString:
+    picture, tint = OPERATION.get(State(operation.state), (UNKNOWN_ICON, UNKNOWN))
+    return badge(Look(operation.get_state_display(), picture, tint))
+
+
+@register.simple_tag
+def badge_of(word: str, tint: str, picture: str) -> SafeString:
+    """A badge for a page's own state: `{% badge_of _("Paused") "attention" "pause" %}`."""
+    return badge(Look(word, picture, tint))
+
+
+@register.simple_tag
+def operation_title(operation: Operation) -> str:
+    """What the operation is, as a noun phrase."""
+    words = str(TITLES[Kind(operation.kind)])
+    return words.format(name=shown(operation.name), server=shown(operation.server.name))
+
+
+@register.simple_tag
+def event_sentence(event: Event) -> str:
+    """Who did what. Lines of ours without a person begin with the thing itself."""
+    words = shown(sentence(event))
+    if event.actor_name:
+        return gettext("%(person)s %(did)s") % {"person": shown(event.actor_name), "did": words}
+    return words[:1].upper() + words[1:]
+
+
+# -- times ----------------------------------------------------------------------------------------
+
+
+def stamp(value: datetime) -> str:
+    """An absolute time with its zone, in the reader's zone. Cheaper by far than `|date`."""
+    local = timezone.localtime(value)
+    zone = timezone.get_current_timezone_name()
+    return gettext("%(day)d %(month)s %(year)d, %(clock)s %(zone)s") % {
+        "day": local.day,
+        "month": str(MONTHS_3[local.month]).title(),
+        "year": local.year,
+        "clock": f"{local:%H:%M}",
+        "zone": zone.replace("_", " "),
+    }
+
+
+def since_words(seconds: float) -> str:
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if seconds < 45:
+        return gettext("just now")
+    if minutes < 60:
+        return gettext("%d min ago") % max(minutes, 1)
+    if hours < 48:
+        return gettext("%d h ago") % hours
+    return ngettext("%d day ago", "%d days ago", days) % days
+
+
+def until_words(seconds: float) -> str:
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if minutes < 1:
+        return gettext("in less than a minute")
+    if minutes < 60:
+        return gettext("in %d min") % minutes
+    if hours < 48:
+        return gettext("in %d h") % hours
+    return ngettext("in %d day", "in %d days", days) % days
+
+
+@register.simple_tag
+def ago(value: datetime | None) -> SafeString | str:
+    """Relative, with the absolute time one hover away and in the markup."""
+    if value is None:
+        return gettext("unknown")
+    passed = (timezone.now() - value).total_seconds()
+    if passed < -5:
+        return format_html(
+            '<time datetime="{}" title="{}">{}</time>',
+            value.isoformat(timespec="seconds"),
+            stamp(value),
+            until_words(-passed),
+        )
+    return format_html(
+        '<time datetime="{}" title="{}" data-ago>{}</time>',
+        value.isoformat(timespec="seconds"),
+        stamp(value),
+        since_words(passed),
+    )
+
+
+@register.simple_tag
+def when(value: datetime | None) -> SafeString | str:
+    """Absolute, with the zone."""
+    if value is None:
+        return gettext("unknown")
+    return format_html(
+        '<time datetime="{}">{}</time>', value.isoformat(timespec="seconds"), stamp(value)
+    )
+
+
+@register.filter
+def clock(value: datetime | None) -> str:
+    """The time of day with seconds, for "as of 14:02:11"."""
+    return f"{timezone.localtime(value):%H:%M:%S}" if value else gettext("unknown")
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """A span in its two largest units: "2 min 13 s", "1 h 5 min", "3 days"."""
+    if value is None:
+        return gettext("unknown")
+    seconds = max(0, int(value.total_seconds() if isinstance(value, timedelta) else value))
+    minutes, rest = divmod(seconds, 60)
+    hours, left = divmod(minutes, 60)
+    if seconds < 60:
+        return gettext("%d s") % seconds
+    if minutes < 60:
+        return gettext("%(min)d min %(s)d s") % {"min": minutes, "s": rest}
+    if hours < 48:
+        return gettext("%(h)d h %(min)d min") % {"h": hours, "min": left}
+    return ngettext("%d day", "%d days", hours // 24) % (hours // 24)
+
+
+@register.simple_tag
+def elapsed(since: datetime | None) -> SafeString | str:
+    """How long it has been going on; a static script keeps it ticking."""
+    if since is None:
+        return ""
+    passed = (timezone.now() - since).total_seconds()
+    return format_html(
+        '<span class="num" data-since="{}">{}</span>', int(since.timestamp()), duration(passed)
+    )
+
+
+# -- sizes, progress ------------------------------------------------------------------------------
+
+
+@register.filter
+def size(megabytes: int | None) -> str:
+    """MB as the provider counts them, told in GB of 10^9 bytes."""
+    if megabytes is None:
+        return gettext("size unknown")
+    if megabytes < 1000:
+        return gettext("%s MB") % number_format(megabytes)
+    return gettext("%s GB") % number_format(megabytes / 1000, decimal_pos=1)
+
+
+class Expected(NamedTuple):
+    """How long one kind of operation takes by the provider's documentation, at its pace here."""
+
+    low: timedelta
+    high: timedelta
+
+    @property
+    def median(self) -> timedelta:
+        return (self.low + self.high) / 2
+
+
+def expected(kind: str) -> Expected | None:
+    if kind not in times.DOCUMENTED:
+        return None
+    low, high = times.DOCUMENTED[Kind(kind)]
+    return Expected(times.scaled(low * 60), times.scaled(high * 60))
+
+
+def usually(kind: str) -> str:
+    """The documented range in words; empty where nothing is documented."""
+    span = expected(kind)
+    if span is None:
+        return ""
+    pace = settings.PROVIDER_PACE
+    low, high = span.low.total_seconds(), span.high.total_seconds()
+    if pace == 1:
+        return gettext("usually %(low)d–%(high)d min (provider’s documentation)") % {
+            "low": low // 60,
+            "high": high // 60,
+        }
+    unit = gettext("%(low)d–%(high)d min") if low >= 120 else gettext("%(low)d–%(high)d s")
+    share = 60 if low >= 120 else 1
+    return gettext(
+        "usually %(range)s here: the simulated provider runs %(pace)s times faster than documented"
+    ) % {
+        "range": unit % {"low": round(low / share), "high": round(high / share)},
+        "pace": number_format(pace, decimal_pos=0 if pace == int(pace) else 1),
+    }
+
+
+@register.simple_tag(name="usually")
+def usually_tag(kind: str) -> str:
+    return usually(kind)
+
+
+@register.inclusion_tag("shell/_progress.html")
+def progress(operation: Operation) -> dict[str, Any]:
+    """A bar that moves with time and never claims the end; words that say what it rests on."""
+    began = operation.accepted_at or operation.sent_at
+    span = expected(operation.kind)
+    moving = operation.state in (State.RUNNING, State.SENDING) and began is not None
+    passed = (timezone.now() - began).total_seconds() if began else 0.0
+    return {
+        "operation": operation,
+        "began": began if moving else None,
+        "start": int(began.timestamp()) if began else None,
+        "median": int(span.median.total_seconds()) if span else None,
+        "percent": share_done(passed, span) if moving else None,
+        "usually": usually(operation.kind),
+        "slow": bool(span and moving and passed > span.high.total_seconds()),
+    }
+
+
+def share_done(passed: float, span: Expected | None) -> int | None:
+    """1 - exp(-1.6 t/median), capped: honest, always moving, never the end before the end."""
+    if span is None:
+        return None
+    return min(95, int(100 * (1 - exp(-1.6 * passed / span.median.total_seconds()))))
+
+
+@register.inclusion_tag("shell/_slots.html")
+def slots(taken: int, limit: int) -> dict[str, Any]:
+    """Boxes, and the same in words."""
+    return {
+        "boxes": [number <= taken for number in range(1, limit + 1)],
+        "taken": taken,
+        "limit": limit,
+        "full": taken >= limit,
+    }
+
+
+# -- other people's words -------------------------------------------------------------------------
+
+
+@register.filter
+def shown(text: object) -> str:
+    """`text` with its invisible characters (controls, direction changes) made visible."""
+    words = str(text)
+    if words.isascii() and words.isprintable():
+        return words
+    return "".join(_visible(char) for char in words)
+
+
+def _visible(char: str) -> str:
+    if char in "\n\t":
+        return " "
+    hidden = unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    return f"‹U+{ord(char):04X}›" if hidden else char
+
+
+@register.simple_tag
+def provider_words(text: object) -> SafeString | str:
+    """The provider's own sentence: escaped, inert to htmx, never translated."""
+    if not text:
+        return ""
+    return format_html(
+        '<q class="provider-words" lang="en" dir="auto" data-hx-disable>{}</q>', shown(text)
+    )
+
+
+# -- rights, regions, forms -----------------------------------------------------------------------
+
+
+@register.simple_tag
+def may(user: User, right: str, team: Team | int) -> bool:
+    return permissions.may(user, right, team)
+
+
+@register.simple_tag(takes_context=True)
+def live_id(context: Context, *parts: object) -> SafeString:
+    """The id of a live region's root element; out of band, also how it is put in place."""
+    name = "".join(str(part) for part in parts)
+    if context.get("oob"):
+        return format_html('id="{}" hx-swap-oob="morph"', name)
+    return format_html('id="{}"', name)
+
+
+@register.inclusion_tag("shell/_field.html")
+def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
+    """One form field. `{% field form.name data_pattern_help="..." %}` adds attributes."""
+    kind = getattr(bound.field.widget, "input_type", "")
+    classes = {"checkbox": "form-check-input", "select": "form-select"}.get(kind, "form-control")
+    extra = {name.replace("_", "-"): value for name, value in attrs.items()}
+    return {
+        "field": bound,
+        "kind": kind,
+        "control": bound.as_widget(attrs={"class": classes} | extra),
+        "is_required": bound.field.required,
+    }

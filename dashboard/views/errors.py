@@ -1,0 +1,38 @@
+"""What is said when something cannot be done. A page for people, a flash for htmx."""
+
+from __future__ import annotations
+
+from django.contrib.messages import error as flash_error
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django_htmx.http import reswap
+
+
+def refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
+    """409 or 403 with the reason. Swapped into a row it would delete the row: so a flash."""
+    if request.htmx:
+        flash_error(request, sentence)
+        response = render(request, "shell/_flashes.html", {"oob": True}, status=status)
+        return reswap(response, "none")
+    template = "errors/refused.html" if status == 409 else "403.html"
+    return render(request, template, {"sentence": sentence}, status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form was too old or came from elsewhere; what was typed is one step back."""
+    sentence = _(
+        "This form was too old, or cookies are switched off, so nothing was done. "
+        "Go back, reload the page and send it again."
+    )
+    if request.htmx:
+        return refused(request, sentence, 403)
+    return render(request, "errors/csrf.html", {"sentence": sentence}, status=403)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """The database does not answer, so this is drawn without it."""
+    response = HttpResponse(render_to_string("errors/503.html"), status=503)
+    response["Retry-After"] = "10"
+    return response

@@ -1,0 +1,141 @@
+// Live pages, without eval and without state of its own beyond the tab: when to ask, when not to,
+// how old the data are, and what to say aloud. Words come from data attributes of #freshness.
+(() => {
+  "use strict";
+  const byId = (id) => document.getElementById(id);
+  const chip = byId("freshness");
+  const poller = () => byId("live");
+  const minute = 60_000, idleLimit = 15 * minute;
+  const say = (words) => { const region = byId("status"); if (region && words) region.textContent = words; };
+
+  // -- time in words ------------------------------------------------------------------------------
+  const units = (chip?.dataset.units || "s|min|h|days").split("|");
+  const agoWords = (chip?.dataset.ago || "").split("|");
+  function span(seconds) {
+    const s = Math.max(0, Math.floor(seconds)), m = Math.floor(s / 60), h = Math.floor(m / 60);
+    if (s < 60) return `${s} ${units[0]}`;
+    if (m < 60) return `${m} ${units[1]} ${s % 60} ${units[0]}`;
+    return h < 48 ? `${h} ${units[2]} ${m % 60} ${units[1]}` : `${Math.floor(h / 24)} ${units[3]}`;
+  }
+  function ago(seconds) {
+    const m = Math.max(1, Math.floor(seconds / 60)), h = Math.floor(m / 60);
+    if (seconds < 45) return agoWords[0];
+    if (m < 60) return agoWords[1].replace("{n}", m);
+    return h < 48 ? agoWords[2].replace("{n}", h) : agoWords[3].replace("{n}", Math.floor(h / 24));
+  }
+  const write = (element, words) => { if (element.textContent !== words) element.textContent = words; };
+  function tick() {
+    const now = Date.now() / 1000;
+    for (const one of document.querySelectorAll("[data-since]")) write(one, span(now - one.dataset.since));
+    for (const bar of document.querySelectorAll("progress[data-median]")) {
+      const part = 1 - Math.exp((-1.6 * (now - bar.dataset.from)) / bar.dataset.median);
+      bar.value = Math.max(0, Math.min(95, 100 * part));
+    }
+    if (agoWords.length === 4) {
+      for (const one of document.querySelectorAll("time[data-ago]")) {
+        const passed = now - Date.parse(one.dateTime) / 1000;
+        if (passed < 172_800) write(one, ago(passed));
+      }
+    }
+    if (chip) draw();
+  }
+
+  // -- the chip -----------------------------------------------------------------------------------
+  let answered = Date.now(), touched = Date.now(), failures = 0, notBefore = 0, asked = 0, gone = false;
+  let paused = false;
+  try { paused = sessionStorage.getItem("paused") === "1"; } catch { /* storage is switched off */ }
+  function state() {
+    if (gone) return "gone";
+    if (paused) return "paused";
+    if (poller()?.hasAttribute("data-ended")) return "ended";
+    if (failures) return "retrying";
+    return Date.now() - answered < Math.max(20_000, 1500 * Number(poller()?.dataset.seconds || 60)) ? "live" : "updated";
+  }
+  function draw() {
+    const now = state(), button = byId("freshness-switch");
+    const time = new Date(answered).toLocaleTimeString(document.documentElement.lang, { hour12: false });
+    chip.dataset.state = now;
+    write(byId("freshness-words"), chip.dataset[now].replace("{time}", time).replace("{age}", span((Date.now() - answered) / 1000)));
+    button.setAttribute("aria-pressed", String(paused));
+    button.setAttribute("aria-label", paused ? chip.dataset.resume : chip.dataset.pause);
+  }
+  function pause(on, remember) {
+    paused = on;
+    if (remember) try { sessionStorage.setItem("paused", on ? "1" : "0"); } catch { /* as above */ }
+    draw();
+    if (!on) ask();
+  }
+  const ask = () => { const element = poller(); if (element && window.htmx) htmx.trigger(element, "live:now"); };
+
+  // -- when to ask --------------------------------------------------------------------------------
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target.id !== "live") return;
+    const early = Date.now() < notBefore && event.detail.requestConfig.triggeringEvent?.type !== "live:now";
+    if (document.hidden || paused || gone || early || (asked && Date.now() - asked < 20_000)) event.preventDefault();
+    else asked = Date.now();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.requestConfig?.path?.startsWith("/live/") !== true || !asked) return;
+    const status = event.detail.xhr?.status || 0, took = Date.now() - asked;
+    asked = 0;
+    if (status >= 200 && status < 300) {
+      answered = Date.now(); failures = 0;
+      notBefore = answered + Math.max(0, 250 * Math.sqrt(took) - 1000);
+    } else if (status === 404 || status === 403) {
+      gone = true; say(chip.dataset.gone);
+    } else if (status !== 401) {
+      const base = 1000 * Number(poller()?.dataset.seconds || 5);
+      failures += 1;
+      notBefore = Date.now() + Math.min(minute, base * 2 ** failures) * (0.9 + 0.2 * Math.random());
+      if (failures === 1) setTimeout(retry, notBefore - Date.now());
+    }
+    draw();
+  });
+  function retry() {
+    if (!failures) return;
+    if (Date.now() >= notBefore - 100) ask();
+    setTimeout(retry, Math.max(1000, notBefore - Date.now()));
+  }
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { touched = Date.now(); ask(); tick(); } });
+  for (const kind of ["pointerdown", "keydown", "pointermove"]) document.addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+
+  // -- what came ----------------------------------------------------------------------------------
+  document.addEventListener("htmx:oobAfterSwap", (event) => {
+    if (event.detail.target?.id !== "live") return;
+    const element = poller(), running = Number(element.dataset.running);
+    say([...element.querySelectorAll("span")].map((line) => line.textContent).join(". "));
+    document.title = (running ? `(${running}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+  });
+  document.addEventListener("htmx:responseError", (event) => { if (event.target.id !== "live" && event.detail.xhr.status >= 500) apologise(); });
+  document.addEventListener("htmx:sendError", (event) => { if (event.target.id !== "live") apologise(); });
+  function apologise() {
+    const flash = document.createElement("div"), words = document.createElement("p");
+    flash.className = "flash is-danger"; flash.setAttribute("role", "alert");
+    words.textContent = chip.dataset.failed; flash.append(words); byId("flashes").append(flash);
+  }
+
+  // -- small helps --------------------------------------------------------------------------------
+  function help(field) {
+    const rule = new RegExp(`^(?:${field.dataset.patternHelp})$`);
+    const hint = byId(`${field.id}_helptext`) || byId(field.dataset.patternHint);
+    const wrong = field.value !== "" && !rule.test(field.value);
+    field.classList.toggle("is-wrong", wrong);
+    hint?.classList.toggle("is-wrong", wrong);
+  }
+  document.addEventListener("input", (event) => { if (event.target.dataset?.patternHelp) help(event.target); });
+  document.addEventListener("click", (event) => {
+    const flash = event.target.closest(".flash-close");
+    if (flash) flash.closest(".flash").remove();
+    if (event.target.closest("#freshness-switch")) pause(!paused, true);
+  });
+  setInterval(() => {
+    tick();
+    if (chip && !paused && Date.now() - touched > idleLimit) pause(true, false);
+    for (const flash of document.querySelectorAll(".flash[data-goes-away]")) {
+      flash.dataset.age = Number(flash.dataset.age || 0) + 1;
+      if (Number(flash.dataset.age) > 10 && !flash.matches(":hover, :focus-within")) flash.remove();
+    }
+  }, 1000);
+  if (chip) { chip.hidden = false; draw(); }
+  byId("error-summary")?.focus();
+})();
