@@ -119,8 +119,8 @@ def _clock(simulator: Simulator, data: dict[str, Any]) -> Reply:
 def _log(simulator: Simulator, query: str) -> Reply:
     asked = parse_qs(query)
     after, limit = int(asked.get("after", ["0"])[0]), int(asked.get("limit", ["1000"])[0])
-    simulator.settle()
     simulator.history.catch_up()
+    simulator.settle()
     return Reply(200, {"entries": simulator.history.after(after, limit)})
 
 

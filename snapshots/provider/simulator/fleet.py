@@ -153,14 +153,9 @@ def demo(world: World, now: float) -> None:
     """Two companies: a dozen servers as documented, twenty-five in the live dialect."""
     documentation(world, now)
     account = next(iter(world.accounts))
-    _grow(world, account, NORTHWIND, now, "northwind.example", "203.0.113", 20)
-    # So that the second server of the documentation is not the only one with nothing on it.
-    world.add_snapshot(
-        "12346",
-        "nightly-before-vacuum",
-        created_at=now - 3.1 * DAY,
-        description="Before VACUUM FULL",
-    )
+    # One more for the documentation's second server, so that a single server has none at all.
+    vacuum = (now - 3.1 * DAY, "12346", "nightly-before-vacuum", "Before VACUUM FULL")
+    _grow(world, account, NORTHWIND, now, "northwind.example", "203.0.113", 20, (vacuum,))
     second = world.add_account(
         "Larkfield Media",
         "live",
@@ -199,8 +194,9 @@ def _grow(
     domain: str,
     network: str,
     first: int,
+    more: tuple[tuple[float, str, str, str], ...] = (),
 ) -> None:
-    taken: list[tuple[float, str, str, str]] = []
+    taken = list(more)
     for number, (name, status, plan, system, location, age, snapshots) in enumerate(rows, first):
         server = world.add_server(
             account,

@@ -10,7 +10,7 @@ import socket
 import socketserver
 import struct
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
 from . import delivery
@@ -56,6 +56,11 @@ class Server(socketserver.ThreadingTCPServer):
     def end(self) -> None:
         """Close the port and every connection, now."""
         if self._thread is not None:
+            try:
+                # Wakes the accepting thread at once, where `shutdown` alone waits for its poll.
+                self.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
             self.shutdown()
             self._thread.join(5)
             self._thread = None
@@ -92,6 +97,24 @@ class Server(socketserver.ThreadingTCPServer):
         """A connection that broke is the client's business."""
 
 
+class Lines:
+    """A connection's input that remembers its last line."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.last = b""
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self._file.readline(limit)
+        return self.last
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "nginx"
@@ -108,6 +131,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             super().handle()
         except OSError:
             self.close_connection = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile: Any = Lines(self.rfile)
+
+    def parse_request(self) -> bool:
+        """Read the head; one that was cut off is no request.
+
+        The base class takes the end of the stream for the end of the headers: half a restore,
+        whose authorization happened to get through, would be carried out.
+        """
+        fine = super().parse_request()
+        if fine and self.rfile.last not in (b"\r\n", b"\n"):
+            raise ConnectionError("the request ended early")
+        return fine
 
     def version_string(self) -> str:
         return self.server_version
@@ -180,7 +218,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return Reply(400, {"detail": "Bad Content-Length."})
         if int(length) > MAX_BODY:
             return Reply(413, {"detail": "Request Entity Too Large."})
-        body = self.rfile.read(int(length))
+        body: bytes = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionError("the request ended early")
         return body
@@ -194,10 +232,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Only this machine, and no page in one of its browsers (those send an Origin)."""
         if not self.server.control or "Origin" in self.headers:
             return False
-        peer = ipaddress.ip_address(str(self.client_address[0]).partition("%")[0])
-        mapped = getattr(peer, "ipv4_mapped", None)
-        return bool((mapped or peer).is_loopback)
+        return is_this_machine(str(self.client_address[0]))
 
     def _reply(self, reply: Reply) -> None:
         now = self.server.simulator.clock.now()
         self.send(delivery.render(reply, now, body=self.wants_body))
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether a peer's address is a loopback one, in whatever notation the socket gives it."""
+    peer = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(peer, "ipv4_mapped", None)
+    return bool((mapped or peer).is_loopback)

@@ -204,8 +204,9 @@ class Simulator:
     @property
     def log(self) -> list[dict[str, Any]]:
         """Every line of the log so far, oldest first."""
-        self.settle()
+        # In this order: an answer that was read comes before what the reader then let happen.
         self.history.catch_up()
+        self.settle()
         return self.history.entries
 
     def calls(

@@ -62,7 +62,8 @@ def about_call(call: Call, token: Token | None, server: str, faults: list[Fault]
         "method": call.method,
         "path": without_tokens(where)[:500],
         "token": token.name if token else None,
-        "server": server or None,
+        # What was asked for is the client's text too, and may be anything.
+        "server": without_tokens(server)[:100] or None,
         "marker": marker(call.description()),
         "fault": "+".join(fault.kind for fault in faults) or None,
     }
