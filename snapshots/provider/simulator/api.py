@@ -223,7 +223,7 @@ def _power(request: Request) -> Reply:
         200,
         {
             "status": "success",
-            "message": f"Power action '{action}' has been sent to the server.",
+            "message": request.world.assumptions.power_text.format(action=action),
             "server": {**server_reference(request.account, server), "status": server.status},
         },
         effect={"what": action, "ids": [server.id], "server": server.id},
@@ -265,7 +265,8 @@ def _create_by_label(request: Request) -> Reply:
     label = data.text("label", request.world.assumptions.name_length, required=False, is_name=True)
     data.done()
     stamp = iso(request.now).replace(":", "").rstrip("Z")
-    return _created(request, server, label or f"snapshot-{stamp}", "")
+    unlabelled = request.world.assumptions.unlabelled_name.format(stamp=stamp)
+    return _created(request, server, label or unlabelled, "")
 
 
 def _created(request: Request, server: Server, name: str, description: str) -> Reply:

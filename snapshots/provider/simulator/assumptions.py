@@ -52,6 +52,18 @@ class Assumptions:
     delete_busy_text: str = "Snapshot is being restored and cannot be deleted."
     power_state_text: str = "Server is not in a valid state for this action."
 
+    # Power takes effect at once, and switching a server to what it already is is refused.
+    power_text: str = "Power action '{action}' has been sent to the server."
+
+    # The name of a snapshot that was created by label, without a label.
+    unlabelled_name: str = "snapshot-{stamp}"
+
+    # How long a create (3-10 min) or restore (5-15 min) takes within its documented span: this
+    # share by the server's storage, up to the disk that takes longest, the rest by chance fixed
+    # to the snapshot's id.
+    storage_share: float = 0.75
+    longest_storage: int = 640
+
     # The live dialect shows a create and no listing of snapshots: its items are assumed to be
     # the documented ones with `uuid` for `id` and `hostname` for the server's `name`.
     page_size: int = 20  # seen

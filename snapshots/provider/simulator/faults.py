@@ -334,5 +334,8 @@ def _check(kind: str, known: Kind, options: dict[str, Any]) -> None:
         words = WORDS.get((kind, name))
         if words and value not in words:
             raise ValueError(f"{name} of {kind} is one of {', '.join(words)}, not {value!r}")
+        default = known.options[name]
+        if isinstance(default, int | float) and not isinstance(default, bool):
+            float(value)
         if name == "status" and kind == "answer" and not 100 <= int(value) <= 999:
             raise ValueError("a status has three digits")

@@ -197,7 +197,11 @@ class Simulator:
 
     @property
     def world(self) -> World:
-        """The world as it is by now. Change it through `outside` or `changing()`."""
+        """The world as it is by now, to look at.
+
+        Change it through `outside` or `changing()`; hold it with `changing()` to go through a
+        whole dictionary of it while calls are coming in.
+        """
         with self.changing() as world:
             return world
 

@@ -316,7 +316,9 @@ class World:
 
     def _seconds(self, span: tuple[int, int], server: Server, seed: str) -> float:
         storage = float(server.plan.get("storage") or 0)
-        share = 0.75 * min(storage / 640, 1.0) + 0.25 * _chance(seed)
+        a = self.assumptions
+        share = a.storage_share * min(storage / a.longest_storage, 1.0)
+        share += (1 - a.storage_share) * _chance(seed)
         return (span[0] + (span[1] - span[0]) * share) / self.pace
 
     def _size(self, snapshot: Snapshot) -> int:

@@ -166,6 +166,17 @@ def test_work_is_done_late_by_the_clock(sim: Simulator, api: Caller, web: str, n
     assert row["created_at"] == "2025-01-16T16:15:40Z"
 
 
+def test_with_a_running_clock_late_work_is_done_without_anybody_calling() -> None:
+    with Simulator(frozen=False) as sim:
+        token = sim.account("A")
+        web = sim.server(token, "web")
+        sim.faults.add("late", method="POST", seconds=0.02, now="timeout")
+        assert Caller(sim, token).create(web).status_code == 504
+        # The file of entries itself: reading `sim.log` would let the work happen.
+        while not any(entry["event"] == "applied" for entry in sim.history.entries):
+            pass
+
+
 def test_late_work_may_be_refused_by_what_happened_in_between(
     sim: Simulator, api: Caller, snap: str
 ) -> None:
@@ -306,6 +317,8 @@ def test_a_fault_of_the_wire_and_one_of_the_work_go_together(
         ("late", {"now": "x"}),
         ("answer", {"status": 42}),
         ("answer", {"path": "("}),
+        ("cut", {"at": "x"}),
+        ("drip", {"seconds": "x"}),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_at_once(
