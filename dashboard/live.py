@@ -179,9 +179,9 @@ class Tray:
         self.under_way = list(ours.filter(state__in=HOLDING).order_by("-id")[:MOST_ROWS])
         self.ended = list(ours.filter(state__in=ENDED).order_by("-ended_at", "-id")[:10])
 
-    @cached_property
-    def running(self) -> int:
-        return sum(one.parent_id is None for one in self.under_way)
+        mine = [one for one in self.under_way if one.parent_id is None]
+        self.needing = sum(one.state == State.NEEDS_PERSON for one in mine)
+        self.running = len(mine) - self.needing
 
 
 def tray(request: HttpRequest) -> Tray:

@@ -9,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
@@ -118,6 +117,4 @@ class RefusedToAnswer:
             return errors.refused(request, str(error), 403)
         if isinstance(error, Refused):
             return errors.refused(request, str(error), 409)
-        if isinstance(error, OperationalError):
-            return errors.unavailable(request)
         return None

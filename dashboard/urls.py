@@ -4,8 +4,46 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from dashboard.views import health, live, personal
+from dashboard.views import (
+    accounts,
+    activity,
+    health,
+    live,
+    operations,
+    overview,
+    personal,
+    servers,
+    snapshots,
+)
 
+front = [
+    path("", overview.page, name="overview"),
+]
+provider_accounts = [
+    path("accounts/", accounts.index, name="accounts"),
+    path("accounts/<int:pk>/", accounts.page, name="account"),
+    path("accounts/<int:pk>/pause/", accounts.pause, name="pause_account"),
+    path("accounts/<int:pk>/resume/", accounts.resume, name="resume_account"),
+]
+machines = [
+    path("servers/", servers.index, name="servers"),
+    path("servers/<int:pk>/", servers.page, name="server"),
+    path("servers/<int:pk>/snapshots/new/", servers.take, name="take_snapshot"),
+]
+copies = [
+    path("snapshots/", snapshots.index, name="snapshots"),
+    path("snapshots/<int:pk>/", snapshots.page, name="snapshot"),
+    path("snapshots/<int:pk>/restore/", snapshots.restore, name="restore_snapshot"),
+    path("snapshots/<int:pk>/delete/", snapshots.delete, name="delete_snapshot"),
+]
+changes = [
+    path("operations/<int:pk>/", operations.page, name="operation"),
+    path("operations/<int:pk>/cancel/", operations.cancel, name="cancel_operation"),
+    path("operations/<int:pk>/verdict/", operations.verdict, name="give_verdict"),
+]
+history = [
+    path("activity/", activity.index, name="activity"),
+]
 watching = [
     path("live/", live.poll, name="live"),
 ]
@@ -21,4 +59,16 @@ machinery = [
     path("readyz", health.readyz, name="readyz"),
 ]
 
-urlpatterns = [*watching, *personal_settings, *people, *machinery]
+urlpatterns = [
+    *front,
+    *provider_accounts,
+    *machines,
+    *copies,
+    *changes,
+    *history,
+    *watching,
+    *personal_settings,
+    *people,
+    *machinery,
+]
+handler500 = "dashboard.views.errors.server_error"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.contrib.messages import error as flash_error
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -31,8 +34,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "errors/csrf.html", {"sentence": sentence}, status=403)
 
 
-def unavailable(request: HttpRequest) -> HttpResponse:
-    """The database does not answer, so this is drawn without it."""
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500; 503 if it is the database that does not answer. Drawn without it either way."""
+    if not isinstance(sys.exc_info()[1], OperationalError):
+        return HttpResponse(render_to_string("500.html"), status=500)
     response = HttpResponse(render_to_string("errors/503.html"), status=503)
     response["Retry-After"] = "10"
     return response
