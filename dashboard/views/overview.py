@@ -1,0 +1,103 @@
+"""The first page: what needs attention, what runs, and how far back everything can go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from dashboard import live
+from dashboard.live import Fragment
+from dashboard.views.servers import FRESH, with_figures
+from snapshots.models import Account, Operation, State, User
+from snapshots.models.operation import HOLDING
+from snapshots.permissions import (
+    visible_accounts,
+    visible_events,
+    visible_operations,
+    visible_servers,
+)
+
+LATELY = timedelta(days=1)  # how long a failure without a later success is shown
+NAMED = 4  # servers named in a line; the rest is counted
+PARTS = ("_attention", "_running", "_coverage", "_recent")
+
+
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """The state of all accounts that the person can see."""
+    watch = live.watching(request, "overview")
+    return render(request, "overview/page.html", about(request.user) | {"live": watch})
+
+
+@live.region("overview")
+def page_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
+    context = about(request.user)
+    for part in PARTS:
+        yield Fragment(f"overview/{part}.html", context)
+
+
+def about(user: User) -> dict[str, Any]:
+    accounts = list(visible_accounts(user).select_related("team", "paused_by").order_by("label"))
+    servers = with_figures(visible_servers(user).filter(gone_at=None))
+    old = ~Q(newest_at__gte=timezone.now() - FRESH) | Q(newest_at=None)
+    full = Q(taken__gte=F("account__slots"))
+    figures = servers.aggregate(
+        total=Count("pk"), old=Count("pk", filter=old), full=Count("pk", filter=full)
+    )
+    context = {
+        "accounts": accounts,
+        "troubled": [one for one in accounts if one.paused or one.trouble],
+        "last_checked": oldest_look(accounts),
+        "waiting": waiting(user),
+        "failed": failed(user),
+        "running": running(user),
+        "figures": figures | {"covered": figures["total"] - figures["old"]},
+        "full": servers.filter(full).order_by("name")[:NAMED] if figures["full"] else (),
+        "old": servers.filter(old).order_by("name")[:NAMED] if figures["old"] else (),
+        "events": list(visible_events(user).order_by("-pk")[:10]),
+    }
+    alarms = (context["troubled"], context["waiting"], context["failed"])
+    context["is_calm"] = not (any(alarms) or figures["full"] or figures["old"])
+    return context
+
+
+def oldest_look(accounts: list[Account]) -> Any:
+    """Until when we know everything; None if some account was never seen completely."""
+    looks = [account.complete_pass_at for account in accounts]
+    return min(looks) if looks and all(looks) else None
+
+
+def waiting(user: User) -> list[Operation]:
+    """What a person must look at."""
+    doubtful = (State.NEEDS_PERSON, State.IN_DOUBT)
+    return list(visible_operations(user).filter(state__in=doubtful).order_by("-pk")[:20])
+
+
+def running(user: User) -> list[Operation]:
+    """What goes on by itself, a safety snapshot under its restore."""
+    states = [state for state in HOLDING if state not in (State.NEEDS_PERSON, State.IN_DOUBT)]
+    return list(visible_operations(user).filter(state__in=states).order_by("pk")[:20])
+
+
+def failed(user: User) -> list[Operation]:
+    """What ended badly of late and was not made good since."""
+    ended = (State.FAILED, State.NOT_APPLIED, State.EXPIRED)
+    better = Operation.objects.filter(
+        server=OuterRef("server"),
+        kind=OuterRef("kind"),
+        state=State.SUCCEEDED,
+        pk__gt=OuterRef("pk"),
+    )
+    return list(
+        visible_operations(user)
+        .filter(state__in=ended, parent=None, ended_at__gte=timezone.now() - LATELY)
+        .exclude(Exists(better))
+        .order_by("-pk")[:10]
+    )

@@ -1,0 +1,234 @@
+"""Servers: the list, one server with its timeline, and taking a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import push_url
+
+from dashboard import live
+from dashboard.forms import ServerFilter, TakeSnapshot, suggested_name, why_not
+from dashboard.live import Fragment
+from dashboard.timeline import timeline
+from dashboard.views.operations import posted, see_other
+from snapshots import operations
+from snapshots.errors import Refused
+from snapshots.models import Kind, Operation, Server, Snapshot, State, User
+from snapshots.models.operation import HOLDING
+from snapshots.operations.ask import check_name
+from snapshots.permissions import (
+    CREATE,
+    DELETE,
+    RESTORE,
+    require,
+    visible_accounts,
+    visible_servers,
+)
+
+PAGE = 50
+FRESH = timedelta(days=7)  # a newest snapshot older than this is worth a word
+MOST_GONE = 50
+MOST_MARKERS = 20
+
+
+# -- the list -------------------------------------------------------------------------------------
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """All servers of the person's teams, or those that match."""
+    watch = live.watching(request, "servers")
+    return answer(request, "servers", listed(request) | {"live": watch})
+
+
+def answer(request: HttpRequest, folder: str, context: dict[str, Any]) -> HttpResponse:
+    """The list's page; for a search while typing only its results, and a tidy address."""
+    if request.htmx.target != "results":
+        return render(request, f"{folder}/list.html", context)
+    results = render(request, f"{folder}/_results.html", context)
+    return push_url(results, request.path + context["filters"].address().rstrip("?"))
+
+
+@live.region("servers")
+def index_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
+    yield Fragment("servers/_results.html", listed(request))
+
+
+def listed(request: HttpRequest) -> dict[str, Any]:
+    filters = ServerFilter(request.GET, user=request.user)
+    rows = filters.sorted(matching(with_figures(visible_servers(request.user)), filters.chosen))
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    add_newest_and_holders(page)
+    context = {"filters": filters, "page": page}
+    if not page.object_list:
+        context["accounts"] = list(visible_accounts(request.user).order_by("label")[:5])
+    return context
+
+
+def matching(rows: QuerySet[Server], chosen: dict[str, Any]) -> QuerySet[Server]:
+    state = chosen.get("state", "")
+    rows = rows.filter(gone_at__isnull=state != ServerFilter.GONE)
+    if "account" in chosen:
+        rows = rows.filter(account=chosen["account"])
+    if state == ServerFilter.FULL:
+        rows = rows.filter(taken__gte=F("account__slots"))
+    elif state == ServerFilter.OLD:
+        rows = rows.exclude(newest_at__gte=timezone.now() - FRESH)
+    elif state and state != ServerFilter.GONE:
+        rows = rows.filter(status=state)
+    if q := chosen.get("q"):
+        fields = ("name", "hostname", "address", "remote_id")
+        words = [Q(**{f"{field}__icontains": q}) for field in fields]
+        rows = rows.filter(words[0] | words[1] | words[2] | words[3])
+    return rows
+
+
+def with_figures(servers: QuerySet[Server]) -> QuerySet[Server]:
+    """Each server with `newest_at`, `newest_id` and `taken`, the slots in use or spoken for."""
+    here = Snapshot.objects.filter(server=OuterRef("pk"), gone_at=None)
+    newest = here.filter(status="completed", created_at__isnull=False).order_by("-created_at")
+    coming = Operation.objects.filter(
+        Q(snapshot=None) | Q(snapshot__gone_at__isnull=False),
+        server=OuterRef("pk"),
+        kind=Kind.CREATE,
+        state__in=HOLDING,
+    )
+    return servers.annotate(
+        newest_at=Subquery(newest.values("created_at")[:1]),
+        newest_id=Subquery(newest.values("pk")[:1]),
+        taken=_count(here.exclude(status="failed")) + _count(coming),
+    )
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    counted = rows.order_by().values("server").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))
+
+
+def add_newest_and_holders(page: Page) -> None:
+    """What the rows of one page show besides: two queries for all of them."""
+    rows = list(page.object_list)
+    newest = Snapshot.objects.in_bulk([row.newest_id for row in rows if row.newest_id])
+    holders = Operation.objects.filter(server__in=rows, parent=None, state__in=HOLDING)
+    by_server = {o.server_id: o for o in holders}
+    for row in rows:
+        row.newest = newest.get(row.newest_id)
+        row.holder = by_server.get(row.pk)
+        if row.holder:
+            row.holder.server = row
+    page.object_list = rows
+
+
+# -- one server -----------------------------------------------------------------------------------
+
+
+@require_safe
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One server: what it is, and where it can go back to."""
+    watch = live.watching(request, f"server:{pk}")
+    server = get_object_or_404(visible_servers(request.user), pk=pk)
+    return render(request, "servers/page.html", about(server, request.user) | {"live": watch})
+
+
+@live.region("server")
+def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[Fragment]:
+    server = get_object_or_404(visible_servers(request.user), pk=pk)
+    if since.has_changed(server.account_id):
+        context = about(server, request.user)
+        for part in ("_head", "_timeline", "_facts", "_operations"):
+            yield Fragment(f"servers/{part}.html", context)
+
+
+def about(server: Server, user: User) -> dict[str, Any]:
+    """What the server's page shows."""
+    team = server.account.team
+    rights = {"create": CREATE, "restore": RESTORE, "delete": DELETE}
+    recent = list(_operations(server).filter(parent=None).order_by("-pk")[:6])
+    return {
+        "server": server,
+        "timeline": _timeline(server),
+        "taken": operations.slots_taken(server),
+        "holder": holder(server, user),
+        "recent": recent,
+        "why_not": {word: why_not(user, right, team) for word, right in rights.items()},
+    }
+
+
+def _operations(server: Server) -> QuerySet[Operation]:
+    return Operation.objects.filter(server=server).select_related("server", "snapshot", "parent")
+
+
+def _timeline(server: Server) -> Any:
+    gone = server.snapshots.exclude(gone_at=None).order_by("-gone_at")[:MOST_GONE]
+    shown = [*server.snapshots.filter(gone_at=None), *gone]
+    restores = _operations(server).filter(kind=Kind.RESTORE, state=State.SUCCEEDED)
+    told = _operations(server).filter(
+        Q(state__in=HOLDING)
+        | Q(kind=Kind.CREATE, snapshot__in=[one.pk for one in shown])
+        | Q(pk__in=restores.order_by("-pk").values("pk")[:MOST_MARKERS])
+    )
+    return timeline(shown, list(told), timezone.now())
+
+
+def holder(server: Server, user: User) -> dict[str, Any] | None:
+    """What keeps this machine busy, in words; its operation, where the person may see it."""
+    found = Operation.objects.filter(
+        lock_key=server.lock_key, parent=None, state__in=HOLDING
+    ).first()
+    if found is None:
+        return None
+    ours = found.team_id == server.account.team_id
+    words = operations.busy(server, server.account.team_id)
+    return {"words": words, "operation": found if ours else None}
+
+
+# -- take a snapshot ------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def take(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for a snapshot. While a name is typed, the same address says whether it will do."""
+    server = get_object_or_404(visible_servers(request.user), pk=pk)
+    if request.htmx.target == "name-check":
+        return render(request, "servers/_name_check.html", checked(request.GET.get("name", "")))
+    form = TakeSnapshot(posted(request), initial={"name": suggested_name(server)})
+    if request.method != "POST":
+        require(request.user, CREATE, server.account.team)
+    elif form.tell(partial(operations.request_create, server, actor=request.user)):
+        messages.info(request, _("The snapshot is asked for. Its row shows how far it is."))
+        return see_other(request, "server", server.pk)
+    return take_page(request, server, form)
+
+
+def take_page(request: HttpRequest, server: Server, form: TakeSnapshot) -> HttpResponse:
+    here = server.snapshots.filter(gone_at=None).order_by("created_at", "pk")
+    context = {
+        "server": server,
+        "form": form,
+        "taken": operations.slots_taken(server),
+        "snapshots": [one for one in here if one.takes_slot],
+        "holder": holder(server, request.user),
+        "why_not_delete": why_not(request.user, DELETE, server.account.team),
+    }
+    return render(request, "servers/take.html", context, status=422 if form.is_bound else 200)
+
+
+def checked(name: str) -> dict[str, str]:
+    """Whether the provider takes this name, by the rule that will be applied in the end."""
+    try:
+        check_name(name.strip())
+    except Refused as refusal:
+        return {"name": name, "refusal": str(refusal)}
+    return {"name": name, "refusal": ""}

@@ -1,0 +1,200 @@
+"""Snapshots: the list over all servers, one snapshot's history, restoring and deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard import live
+from dashboard.forms import Delete, Restore, SnapshotFilter, why_not
+from dashboard.live import Fragment
+from dashboard.views.operations import posted, see_other
+from dashboard.views.servers import answer, holder
+from snapshots import operations
+from snapshots.models import Kind, Operation, Snapshot, State, User
+from snapshots.models.operation import HOLDING
+from snapshots.permissions import (
+    DELETE,
+    RESTORE,
+    require,
+    visible_accounts,
+    visible_events,
+    visible_snapshots,
+)
+
+PAGE = 50
+MOST_EVENTS = 100
+
+
+# -- the list -------------------------------------------------------------------------------------
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """Snapshots over all servers of the person's teams, or those that match."""
+    watch = live.watching(request, "snapshots")
+    return answer(request, "snapshots", listed(request) | {"live": watch})
+
+
+@live.region("snapshots")
+def index_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
+    yield Fragment("snapshots/_results.html", listed(request))
+
+
+def listed(request: HttpRequest) -> dict[str, Any]:
+    filters = SnapshotFilter(request.GET, user=request.user)
+    rows = filters.sorted(matching(visible_snapshots(request.user), filters.chosen))
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    add_operations(page)
+    context = {"filters": filters, "page": page}
+    if not page.object_list:
+        context["accounts"] = list(visible_accounts(request.user).order_by("label")[:5])
+    return context
+
+
+def matching(rows: QuerySet[Snapshot], chosen: dict[str, Any]) -> QuerySet[Snapshot]:
+    state = chosen.get("state", "")
+    rows = rows.filter(gone_at__isnull=state != SnapshotFilter.GONE)
+    for field in ("server", "account"):
+        if field in chosen:
+            rows = rows.filter(**{field: chosen[field]})
+    if state and state != SnapshotFilter.GONE:
+        rows = rows.filter(status=state)
+    if q := chosen.get("q"):
+        rows = rows.filter(name__icontains=q)
+    return rows
+
+
+def add_operations(page: Page) -> None:
+    """Who made each snapshot of the page, and what is under way with it: one query for all."""
+    rows = list(page.object_list)
+    found = Operation.objects.filter(snapshot__in=[row.pk for row in rows]).order_by("pk")
+    told = found.filter(Q(kind=Kind.CREATE) | Q(state__in=HOLDING))
+    by_snapshot: dict[int | None, dict[bool, Operation]] = {}
+    for operation in told.select_related("server"):
+        is_maker = operation.kind == Kind.CREATE
+        by_snapshot.setdefault(operation.snapshot_id, {})[is_maker] = operation
+    for row in rows:
+        row.maker = by_snapshot.get(row.pk, {}).get(True)
+        row.acting = by_snapshot.get(row.pk, {}).get(False)
+    page.object_list = rows
+
+
+# -- one snapshot ---------------------------------------------------------------------------------
+
+
+@require_safe
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One snapshot and its history. The page stays when the snapshot is gone."""
+    watch = live.watching(request, f"snapshot:{pk}")
+    snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
+    return render(request, "snapshots/page.html", about(snapshot, request.user) | {"live": watch})
+
+
+@live.region("snapshot")
+def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[Fragment]:
+    snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
+    if since.has_changed(snapshot.account_id):
+        context = about(snapshot, request.user)
+        for part in ("_head", "_history", "_facts", "_operations"):
+            yield Fragment(f"snapshots/{part}.html", context)
+
+
+def about(snapshot: Snapshot, user: User) -> dict[str, Any]:
+    """What the snapshot's page shows."""
+    found = Operation.objects.filter(snapshot=snapshot).select_related("server", "parent")
+    told = list(found.order_by("-pk"))
+    events = visible_events(user).filter(Q(snapshot=snapshot) | Q(operation__snapshot=snapshot))
+    team = snapshot.account.team
+    return {
+        "snapshot": snapshot,
+        "server": snapshot.server,
+        "operations": told,
+        "maker": next((o for o in told if o.kind == Kind.CREATE), None),
+        "acting": next((o for o in told if o.kind != Kind.CREATE and o.holds), None),
+        "holder": None if snapshot.gone_at else holder(snapshot.server, user),
+        "deletion": next(
+            (o for o in told if o.kind == Kind.DELETE and o.state == State.SUCCEEDED), None
+        ),
+        "events": list(events.order_by("-pk")[:MOST_EVENTS]),
+        "why_not": {
+            "restore": why_not(user, RESTORE, team),
+            "delete": why_not(user, DELETE, team),
+        },
+    }
+
+
+# -- restore and delete ---------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def restore(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask to overwrite a server, after saying what that means."""
+    snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
+    plan = plan_for(snapshot)
+    form = Restore(
+        posted(request),
+        seen=plan["digest"],
+        name=snapshot.server.name,
+        slot_is_free=plan["slot_is_free"],
+    )
+    if request.method != "POST":
+        require(request.user, RESTORE, snapshot.account.team)
+    elif done := form.tell(partial(operations.request_restore, snapshot, actor=request.user)):
+        return see_other(request, "operation", done.pk)
+    form.read_again()
+    return confirm(request, "snapshots/restore.html", snapshot, form, plan)
+
+
+def plan_for(snapshot: Snapshot) -> dict[str, Any]:
+    """What a restore means, as far as we know."""
+    taken = operations.slots_taken(snapshot.server)
+    limit = snapshot.account.slots
+    plan = operations.facts(snapshot) | {"taken": taken, "slot_is_free": len(taken) < limit}
+    if not plan["slot_is_free"]:
+        others = snapshot.server.snapshots.filter(gone_at=None).exclude(pk=snapshot.pk)
+        plan["deletable"] = [one for one in others.order_by("created_at") if one.is_completed]
+    return plan
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask to delete a snapshot for ever, after saying what stays."""
+    snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
+    form = Delete(posted(request), name=snapshot.name)
+    if request.method != "POST":
+        require(request.user, DELETE, snapshot.account.team)
+    elif done := form.tell(partial(operations.request_delete, snapshot, actor=request.user)):
+        return see_other(request, "operation", done.pk)
+    return confirm(request, "snapshots/delete.html", snapshot, form, what_stays(snapshot))
+
+
+def what_stays(snapshot: Snapshot) -> dict[str, Any]:
+    """The server's other completed snapshots, newest first; those of the same name apart."""
+    listed = snapshot.server.snapshots.filter(gone_at=None).exclude(pk=snapshot.pk)
+    others = list(listed.order_by("-created_at", "-pk"))
+    return {
+        "stays": [one for one in others if one.is_completed],
+        "namesakes": [one for one in others if one.name == snapshot.name],
+    }
+
+
+def confirm(
+    request: HttpRequest, template: str, snapshot: Snapshot, form: Any, facts: dict[str, Any]
+) -> HttpResponse:
+    found = Operation.objects.filter(snapshot=snapshot, kind=Kind.CREATE).select_related("parent")
+    context = facts | {
+        "snapshot": snapshot,
+        "server": snapshot.server,
+        "form": form,
+        "maker": found.order_by("-pk").first(),
+        "holder": holder(snapshot.server, request.user),
+    }
+    return render(request, template, context, status=422 if form.is_bound else 200)
