@@ -114,7 +114,7 @@ def replace_token(account: Account, token: str, *, actor: User) -> None:
         events.record(
             events.Verb.ACCOUNT_TOKEN_REPLACED, team=account.team, actor=actor, account=account
         )
-    queue.nudge("observe", account.pk)
+        transaction.on_commit(lambda: queue.nudge("observe", account.pk))
 
 
 def pause(account: Account, *, actor: User) -> None:

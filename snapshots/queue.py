@@ -6,23 +6,32 @@ import logging
 from collections.abc import Iterable
 
 from celery import current_app
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
 
+# A broker that is gone or frozen must not hold up a click: kombu's own defaults try for seconds,
+# and wait for ever for a socket that is open and silent.
+IN_A_HURRY = {"max_retries": 0, "socket_connect_timeout": 0.5, "socket_timeout": 0.5}
 
-def nudge(task: str, pk: int) -> bool:
+
+def nudge(task: str, pk: int) -> None:
     """Tell a worker about row `pk`. Gives up within a second and never raises for a dead broker."""
-    try:
-        current_app.send_task(f"snapshots.{task}", [pk], ignore_result=True, retry=False)
-    except (OperationalError, OSError) as error:
-        log.warning("no nudge for %s %s: %s", task, pk, type(error).__name__)
-        return False
-    return True
+    announce(task, [pk])
 
 
 def announce(task: str, pks: Iterable[int]) -> None:
-    """Nudge for each row; the first that finds no broker ends it, and the next tick tries again."""
-    for pk in pks:
-        if not nudge(task, pk):
-            return
+    """Nudge for each row. What finds no broker is announced again by a later tick."""
+    pks = list(pks)
+    if not pks:
+        return
+    options = current_app.conf.broker_transport_options | IN_A_HURRY
+    try:
+        with Connection(current_app.conf.broker_write_url, transport_options=options) as broker:
+            for pk in pks:
+                current_app.send_task(
+                    f"snapshots.{task}", [pk], connection=broker, retry=False, ignore_result=True
+                )
+    except (OperationalError, OSError) as error:
+        log.warning("no nudge for %s %s: %s", task, pks[:5], type(error).__name__)

@@ -179,7 +179,8 @@ def newer(snapshot: Snapshot) -> list[Snapshot]:
 
 def slots_taken(server: Server) -> list[str]:
     """The names that take up the server's slots: its snapshots, and creates on their way."""
-    listed = [s for s in server.snapshots.filter(gone_at__isnull=True) if s.takes_slot]
+    rows = server.snapshots.filter(gone_at__isnull=True).order_by("created_at", "id")
+    listed = [row for row in rows if row.takes_slot]
     known = {s.remote_id for s in listed}
     coming = server.operations.filter(kind=Kind.CREATE, state__in=HOLDING)
     return [s.name for s in listed] + [o.name for o in coming if o.remote_id not in known]

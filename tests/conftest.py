@@ -1,0 +1,190 @@
+"""The cast, and the stage they act on.
+
+Alice owns the team, Rosa restores, Oscar operates, Vera views. Mallory owns another team and must
+see nothing of theirs. The provider is the simulator, spoken to over HTTP; its clock and ours are
+moved together with `stage.later`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test import Client
+
+from snapshots import accounts, inventory, operations, teams
+from snapshots.models import Account, Operation, Role, Server, Snapshot, Team, User
+from snapshots.provider.simulator import Simulator
+
+NOW = datetime(2026, 11, 23, 14, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite on disk, as in production: in memory, threads would share one connection's locks."""
+    if connection.vendor == "sqlite":
+        path = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        connection.settings_dict["TEST"]["NAME"] = str(path)
+
+
+@dataclass
+class Stage:
+    """A provider, our clock, and short words for what a worker does."""
+
+    provider: Simulator
+    traveller: time_machine.Traveller
+    tokens: dict[int, str] = field(default_factory=dict)
+
+    def later(self, **span: float) -> None:
+        """Let time pass, for us and for the provider."""
+        length = timedelta(**span)
+        self.traveller.shift(length)
+        self.provider.clock.advance(seconds=length.total_seconds())
+
+    def look(self, account: Account) -> None:
+        """One pass over the account, a second later."""
+        self.later(seconds=1)
+        Account.objects.filter(pk=account.pk).update(next_pass_at=datetime.now(UTC), reads_left=30)
+        inventory.observe(account.pk)
+
+    def send(self, operation: Operation) -> Operation:
+        """What a worker does with the operation's id. Returns the row as it is then."""
+        operations.send(operation.pk)
+        return fresh(operation)
+
+    def watch(self, operation: Operation, times: int = 2, **apart: float) -> Operation:
+        """Look `times` times, `apart` from each other (a minute unless said)."""
+        for _ in range(times):
+            self.later(**(apart or {"minutes": 1}))
+            self.look(operation.account)
+        return fresh(operation)
+
+
+def fresh(row: Any) -> Any:
+    """The row as the database has it now."""
+    return type(row).objects.get(pk=row.pk)
+
+
+def person(name: str) -> User:
+    return User.objects.create_user(f"{name.lower()}@example.com", name=name)
+
+
+@pytest.fixture
+def provider() -> Iterator[Simulator]:
+    with Simulator(now=NOW) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def stage(provider: Simulator, settings: Any) -> Iterator[Stage]:
+    settings.PROVIDER_API_URLS = [provider.url]
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield Stage(provider, traveller)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return person("Alice")
+
+
+@pytest.fixture
+def team(alice: User) -> Team:
+    return teams.create_team("Northwind", owner=alice)
+
+
+def member(name: str, role: Role, team: Team) -> User:
+    user = person(name)
+    teams.add_member(team, user, role)
+    return user
+
+
+@pytest.fixture
+def rosa(team: Team) -> User:
+    return member("Rosa", Role.RESTORER, team)
+
+
+@pytest.fixture
+def oscar(team: Team) -> User:
+    return member("Oscar", Role.OPERATOR, team)
+
+
+@pytest.fixture
+def vera(team: Team) -> User:
+    return member("Vera", Role.VIEWER, team)
+
+
+@pytest.fixture
+def mallory(db: None) -> User:
+    user = person("Mallory")
+    teams.create_team("Elsewhere", owner=user)
+    return user
+
+
+@pytest.fixture
+def account(stage: Stage, team: Team, alice: User) -> Account:
+    """Northwind's account: the server web-1 with the snapshots pre-upgrade and nightly."""
+    token = stage.provider.account("Northwind")
+    web = stage.provider.server(token, "web-1")
+    day = timedelta(days=1)
+    stage.provider.snapshot(web, "pre-upgrade", created_at=NOW - 2 * day)
+    stage.provider.snapshot(web, "nightly", created_at=NOW - day)
+    stage.provider.server(token, "db-1")
+    account = accounts.connect(
+        team, label="Production", api_url=stage.provider.url, token=token, actor=alice
+    )
+    stage.tokens[account.pk] = token
+    stage.look(account)
+    return fresh(account)
+
+
+@pytest.fixture
+def server(account: Account) -> Server:
+    return Server.objects.select_related("account__team").get(account=account, name="web-1")
+
+
+@pytest.fixture
+def snapshot(server: Server) -> Snapshot:
+    return Snapshot.objects.select_related("server__account__team", "account__team").get(
+        server=server, name="pre-upgrade"
+    )
+
+
+@pytest.fixture
+def client_of() -> Any:
+    """A browser of somebody who is signed in."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+# -- short words for what people ask -------------------------------------------------------------
+
+
+def take(server: Server, actor: User, name: str = "before-update", **more: Any) -> Operation:
+    more.setdefault("request_key", uuid.uuid4())
+    return operations.request_create(server, actor=actor, name=name, **more)
+
+
+def restore(snapshot: Snapshot, actor: User, **more: Any) -> Operation:
+    more.setdefault("request_key", uuid.uuid4())
+    more.setdefault("typed", snapshot.server.name)
+    more.setdefault("seen", operations.facts(snapshot)["digest"])
+    return operations.request_restore(snapshot, actor=actor, **more)
+
+
+def delete(snapshot: Snapshot, actor: User, **more: Any) -> Operation:
+    more.setdefault("request_key", uuid.uuid4())
+    more.setdefault("typed", snapshot.name)
+    return operations.request_delete(snapshot, actor=actor, **more)

@@ -1,0 +1,97 @@
+"""A create whose answer was lost: found by its marker, or shown never to have happened."""
+
+import pytest
+
+from snapshots.models import Account, State
+from tests.conftest import fresh, take
+
+
+@pytest.fixture
+def keeps(stage, server, oscar):
+    """The account is known to keep descriptions: a snapshot of ours was listed with its marker."""
+    operation = stage.send(take(server, oscar, name="first"))
+    stage.watch(operation, minutes=5)
+    assert fresh(server.account).keeps_descriptions
+
+
+def lost(stage, server, oscar, fault, **options):
+    stage.provider.faults.add(fault, method="POST", path="^/snapshots/$", **options)
+    operation = stage.send(take(server, oscar))
+    assert operation.state == State.IN_DOUBT
+    return operation
+
+
+def creates(stage):
+    return len(stage.provider.calls("POST", "/snapshots/", "applied"))
+
+
+def test_done_and_unanswered_it_is_found_by_its_marker(stage, server, oscar):
+    operation = lost(stage, server, oscar, "close_after")
+    operation = stage.watch(operation, times=1)
+    assert (operation.state, operation.reason) == (State.RUNNING, "seen_marked")
+    assert operation.snapshot.name == "before-update"
+    assert stage.watch(operation, minutes=5).state == State.SUCCEEDED
+    assert creates(stage) == 1
+
+
+def test_never_done_it_is_said_so_after_two_complete_looks(stage, keeps, server, oscar):
+    operation = lost(stage, server, oscar, "close_before")
+    assert stage.watch(operation, times=3).state == State.IN_DOUBT
+    operation = stage.watch(operation, times=1)
+    assert (operation.state, operation.reason) == (State.NOT_APPLIED, "not_listed")
+
+
+def test_done_late_but_within_the_quiet_window_it_is_found(stage, keeps, server, oscar):
+    operation = lost(stage, server, oscar, "late", seconds=100)
+    assert stage.watch(operation, times=1).state == State.IN_DOUBT
+    assert stage.watch(operation, times=1).state == State.RUNNING
+
+
+def test_an_account_not_known_to_keep_descriptions_waits_longer_before_saying_no(
+    stage, server, oscar
+):
+    operation = lost(stage, server, oscar, "close_before")
+    assert stage.watch(operation, times=6, minutes=5).state == State.IN_DOUBT
+    operation = stage.watch(operation, times=1, minutes=5)
+    assert (operation.state, operation.reason) == (State.NOT_APPLIED, "not_listed")
+
+
+def test_without_descriptions_the_one_new_match_is_adopted_and_said_so(stage, server, oscar):
+    stage.provider.faults.add("drops_description")
+    operation = lost(stage, server, oscar, "close_after")
+    operation = stage.watch(operation, times=4)
+    assert (operation.state, operation.reason) == (State.RUNNING, "adopted")
+    assert stage.watch(operation, minutes=5).state == State.SUCCEEDED
+
+
+def test_several_matches_are_for_a_person_to_tell_apart(stage, server, oscar):
+    stage.provider.faults.add("drops_description")
+    operation = lost(stage, server, oscar, "close_after")
+    stage.provider.snapshot(server.remote_id, "before-update")
+    operation = stage.watch(operation, times=4)
+    assert (operation.state, operation.reason) == (State.NEEDS_PERSON, "several_match")
+
+
+def test_incomplete_looks_never_say_no(stage, keeps, server, oscar):
+    operation = lost(stage, server, oscar, "close_before")
+    stage.provider.faults.add("partial", path="/snapshots/", times="forever")
+    assert stage.watch(operation, times=10).state == State.IN_DOUBT
+
+
+def test_after_a_day_without_a_decision_a_person_is_asked(stage, keeps, server, oscar):
+    operation = lost(stage, server, oscar, "close_before")
+    stage.provider.faults.add("partial", path="/snapshots/", times="forever")
+    operation = stage.watch(operation, times=2, hours=12)
+    assert (operation.state, operation.reason) == (State.NEEDS_PERSON, "too_long")
+
+
+def test_a_provider_that_could_not_be_reached_is_tried_again(stage, server, oscar):
+    operation = take(server, oscar)
+    Account.objects.filter(pk=server.account_id).update(reads_left=0)
+    stage.provider.faults.add("answer", path="/servers/", status=503, times=9)
+    operation = stage.send(operation)
+    assert operation.state == State.QUEUED
+    stage.later(minutes=1)
+    stage.provider.faults.clear()
+    assert stage.send(operation).state == State.RUNNING
+    assert creates(stage) == 1

@@ -1,0 +1,151 @@
+"""What the database and the protocol hold, whoever runs into whom."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from snapshots import operations
+from snapshots.errors import Refused
+from snapshots.models import Event, Operation, State
+from snapshots.operations.states import ALLOWED, TABLE, move
+from tests.conftest import fresh, member, restore, take
+
+
+def test_the_table_of_transitions_has_no_way_out_of_an_end():
+    ends = {State.SUCCEEDED, State.FAILED, State.NOT_APPLIED, State.CANCELLED, State.EXPIRED}
+    assert not [t for t in TABLE if t.before in ends]
+
+
+def test_nothing_leads_from_sent_back_to_queued_but_the_claim_itself():
+    assert {t.before for t in TABLE if t.after == State.QUEUED} == {State.SENDING}
+
+
+def test_a_way_that_is_not_in_the_table_is_not_gone(server, oscar):
+    operation = take(server, oscar)
+    for before, after in product(State, State):
+        if (before, after) not in ALLOWED:
+            operation.state = before
+            with pytest.raises(ValueError, match="no way from"):
+                move(operation, after)
+
+
+def test_a_move_that_lost_writes_nothing(server, oscar):
+    operation = take(server, oscar)
+    stale = fresh(operation)
+    operations.cancel(operation, actor=oscar)
+    events = Event.objects.count()
+    assert move(stale, State.FAILED) is False
+    assert (fresh(operation).state, Event.objects.count()) == (State.CANCELLED, events)
+
+
+def test_a_row_of_an_earlier_version_does_not_match(stage, server, oscar):
+    operation = take(server, oscar)
+    stage.provider.faults.add("answer", method="POST", status=429, body={"detail": "slow down"})
+    seen = fresh(operation)
+    assert stage.send(operation).state == State.QUEUED
+    assert move(seen, State.CANCELLED) is False
+
+
+@pytest.mark.django_db
+def test_the_database_itself_refuses_a_second_holder_of_a_machine(server, oscar):
+    first = take(server, oscar)
+    second = fresh(first)
+    second.pk, second.request_key = None, None
+    second.request_key = "00000000-0000-4000-8000-000000000000"
+    with pytest.raises(IntegrityError), transaction.atomic():
+        second.save(force_insert=True)
+
+
+@pytest.mark.django_db
+def test_the_database_itself_refuses_a_claim_without_a_deadline(server, oscar):
+    operation = take(server, oscar)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Operation.objects.filter(pk=operation.pk).update(state=State.SENDING)
+
+
+def test_two_teams_that_connected_the_same_account_share_one_lock(
+    stage, account, server, oscar, mallory
+):
+    from snapshots import accounts
+
+    elsewhere = accounts.connect(
+        mallory.teams.get(),
+        label="Same machines",
+        api_url=stage.provider.url,
+        token=stage.tokens[account.pk],
+        actor=mallory,
+    )
+    stage.look(elsewhere)
+    take(server, oscar)
+    with pytest.raises(Refused) as refusal:
+        take(elsewhere.servers.get(name="web-1"), mallory)
+    assert str(refusal.value) == "web-1 is busy. Please try again in a few minutes."
+
+
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    """Run each in a thread of its own, all let go at the same moment."""
+    ready = threading.Barrier(len(works))
+    results: list[Any] = [None] * len(works)
+
+    def run(n: int, work: Callable[[], Any]) -> None:
+        try:
+            ready.wait(10)
+            results[n] = work()
+        except Refused as refusal:
+            results[n] = refusal
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=each) for each in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_people_at_once_one_is_accepted_and_the_others_are_told_by_whom(snapshot, team):
+    from snapshots.models import Role
+
+    people = [member(f"Person {n}", Role.RESTORER, team) for n in range(20)]
+    results = at_once(*[lambda person=person: restore(snapshot, person) for person in people])
+    accepted = [r for r in results if isinstance(r, Operation)]
+    refused = [r for r in results if isinstance(r, Refused)]
+    assert (len(accepted), len(refused)) == (1, 19)
+    assert all(f"{accepted[0].asked_by_name} asked to restore" in str(r) for r in refused)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_ten_workers_with_the_same_message_one_sends(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa)
+    at_once(*[lambda: operations.send(operation.pk)] * 10)
+    assert fresh(operation).state == State.RUNNING
+    assert len(stage.provider.calls("POST", "/restore/")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_against_send_exactly_one_wins(stage, server, oscar):
+    for n in range(10):
+        operation = take(server, oscar, name=f"round-{n}")
+        cancelled, _ = at_once(
+            lambda o=operation: operations.cancel(fresh(o), actor=oscar),
+            lambda o=operation: operations.send(o.pk),
+        )
+        operation = fresh(operation)
+        sent = stage.provider.calls("POST", "/snapshots/")
+        if isinstance(cancelled, Refused):
+            assert operation.state == State.RUNNING
+        else:
+            assert operation.state == State.CANCELLED
+            assert not sent
+        if operation.state == State.RUNNING:
+            stage.watch(operation, minutes=5)
+            stage.provider.outside.delete_snapshot(operation.remote_id)
+            break

@@ -1,0 +1,310 @@
+"""Restoring a server: asked with the name typed, sent at most once, done when seen done."""
+
+import pytest
+
+from snapshots import operations
+from snapshots.errors import NotAllowed, Refused
+from snapshots.models import Account, Operation, State
+from tests.conftest import fresh, restore
+
+
+def posts(stage, event="arrived"):
+    return stage.provider.calls("POST", "/restore/", event)
+
+
+def test_a_restore_is_done_after_restoring_and_two_settled_readings(stage, snapshot, rosa):
+    operation = stage.send(restore(snapshot, rosa))
+    assert (operation.state, operation.reason) == (State.RUNNING, "accepted")
+    assert stage.watch(operation).state == State.RUNNING
+    assert fresh(snapshot.server).status == "restoring"
+
+    assert stage.watch(operation, times=1, minutes=15).state == State.RUNNING
+    assert stage.watch(operation, times=1).state == State.SUCCEEDED
+    assert len(posts(stage, "applied")) == 1
+
+
+def test_a_stale_active_right_after_the_answer_is_not_success(stage, snapshot, rosa):
+    stage.provider.faults.add("stale", path="/servers/", seconds=300)
+    operation = stage.send(restore(snapshot, rosa))
+    assert stage.watch(operation, times=4).state == State.RUNNING
+
+
+def test_a_restore_that_ends_stopped_is_done_too(stage, snapshot, rosa):
+    stage.provider.faults.add("restore_ends", status="stopped")
+    operation = stage.watch(stage.send(restore(snapshot, rosa)))
+    operation = stage.watch(operation, minutes=8)
+    assert operation.state == State.SUCCEEDED
+    assert operation.details == {"words": "stopped"}
+
+
+def test_a_word_we_do_not_know_leaves_it_running(stage, snapshot, rosa):
+    stage.provider.faults.add("restore_ends", status="quarantined")
+    operation = stage.watch(stage.send(restore(snapshot, rosa)))
+    assert stage.watch(operation, times=5, minutes=8).state == State.RUNNING
+
+
+def test_never_seen_restoring_within_the_documented_time_needs_a_person(stage, snapshot, rosa):
+    stage.provider.faults.add("never_restoring")
+    operation = stage.send(restore(snapshot, rosa))
+    operation = stage.watch(operation, times=4, minutes=4)
+    assert (operation.state, operation.reason) == (State.NEEDS_PERSON, "never_restoring")
+
+
+@pytest.mark.parametrize("typed", ["web-1", "  WEB-1 ", "web‐1".replace("‐", "-"), "ｗｅｂ-1"])
+def test_the_name_is_compared_as_people_do(snapshot, rosa, typed):
+    assert restore(snapshot, rosa, typed=typed).state == State.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("", "Please type web-1 to confirm"),
+        ("web-11", "not the name of the server you are restoring, which is web-1"),
+        ("DB-1", "You typed DB-1, which is another of your servers"),
+        ("pre-upgrade", "not the name of the server"),
+    ],
+)
+def test_a_wrong_name_gets_a_sentence_and_starts_nothing(snapshot, rosa, typed, sentence):
+    with pytest.raises(Refused, match=sentence) as refusal:
+        restore(snapshot, rosa, typed=typed)
+    assert refusal.value.field == "typed"
+    assert not Operation.objects.exists()
+
+
+def test_an_operator_may_take_but_not_restore(snapshot, oscar):
+    with pytest.raises(NotAllowed, match="You may not restore servers"):
+        restore(snapshot, oscar)
+
+
+def test_what_changed_since_the_page_was_opened_must_be_read_again(stage, account, snapshot, rosa):
+    seen = operations.facts(snapshot)["digest"]
+    stage.provider.snapshot(snapshot.server.remote_id, "fresh")
+    stage.look(account)
+    with pytest.raises(Refused, match="has changed meanwhile"):
+        restore(snapshot, rosa, seen=seen)
+
+
+def changed_outside(stage, snapshot, how):
+    web = snapshot.server.remote_id
+    match how:
+        case "newer":
+            stage.provider.snapshot(web, "by-someone")
+        case "gone":
+            stage.provider.outside.delete_snapshot(snapshot.remote_id)
+        case "renamed server":
+            with stage.provider.changing() as world:
+                world.servers[web].name = "web-2"
+        case "renamed":
+            with stage.provider.changing() as world:
+                world.snapshots[snapshot.remote_id].name = "pre-pre-upgrade"
+        case "status":
+            with stage.provider.changing() as world:
+                world.snapshots[snapshot.remote_id].status = "archiving"
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "words"),
+    [
+        ("newer", "changed", "new snapshot by-someone"),
+        ("gone", "snapshot_missing", "no longer listed"),
+        ("renamed server", "changed", "server_name: web-1 → web-2"),
+        ("renamed", "changed", "name: pre-upgrade → pre-pre-upgrade"),
+        ("status", "not_completed", "archiving"),
+    ],
+)
+def test_changed_facts_stop_it_just_before_sending(stage, snapshot, rosa, how, reason, words):
+    operation = restore(snapshot, rosa)
+    changed_outside(stage, snapshot, how)
+    operation = stage.send(operation)
+    assert (operation.state, operation.reason) == (State.FAILED, reason)
+    assert words in operation.why
+    assert not posts(stage)
+
+
+def test_a_restore_not_sent_within_ten_minutes_expires(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa)
+    stage.later(minutes=10)
+    assert stage.send(operation).state == State.EXPIRED
+    assert not posts(stage)
+
+
+def test_a_busy_provider_ends_it_and_asks_for_a_new_confirmation(stage, snapshot, rosa):
+    stage.provider.faults.add(
+        "answer", path="/restore/", status=429, body={"detail": "Request was throttled."}
+    )
+    operation = stage.send(restore(snapshot, rosa))
+    assert (operation.state, operation.reason) == (State.FAILED, "busy_confirm")
+    assert restore(snapshot, rosa).state == State.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("close_before", {}),
+        ("close_after", {}),
+        ("close_after", {"rst": True}),
+        ("cut", {"at": 20}),
+        ("garbage", {}),
+        ("answer", {"status": 502, "body": "<html>Bad gateway</html>"}),
+        ("answer", {"status": 200, "body": "{}", "apply": True}),
+        ("answer", {"status": 302, "headers": {"Location": "/"}}),
+        ("other_ids", {}),
+    ],
+)
+def test_no_clear_answer_puts_it_in_doubt_and_it_is_never_sent_again(
+    stage, snapshot, rosa, fault, options
+):
+    stage.provider.faults.add(fault, path="/restore/", **options)
+    operation = stage.send(restore(snapshot, rosa))
+    assert operation.state == State.IN_DOUBT
+    assert stage.send(operation).state == State.IN_DOUBT
+    operations.sweep()
+    assert len(posts(stage)) == 1
+
+
+def test_in_doubt_and_seen_restoring_it_runs_and_ends_well(stage, snapshot, rosa):
+    stage.provider.faults.add("close_after", path="/restore/")
+    operation = stage.send(restore(snapshot, rosa))
+    assert operation.state == State.IN_DOUBT
+    assert stage.watch(operation, times=1).state == State.RUNNING
+    assert stage.watch(operation, minutes=15).state == State.SUCCEEDED
+
+
+def test_in_doubt_and_nothing_seen_it_is_before_a_person_within_three_minutes(
+    stage, snapshot, rosa
+):
+    stage.provider.faults.add("close_before", path="/restore/")
+    operation = stage.send(restore(snapshot, rosa))
+    stage.later(seconds=151)
+    operations.sweep()  # no pass is needed: the provider may be down
+    operation = fresh(operation)
+    assert (operation.state, operation.reason) == (State.NEEDS_PERSON, "undecided")
+    assert (operation.ended_at, operation.holds) == (None, True)
+
+
+def test_until_a_person_decides_the_machine_stays_locked(stage, snapshot, rosa, vera):
+    stage.provider.faults.add("close_before", path="/restore/")
+    operation = stage.send(restore(snapshot, rosa))
+    stage.later(seconds=151)
+    operations.sweep()
+    with pytest.raises(Refused, match="web-1 is busy: Rosa asked to restore it"):
+        restore(snapshot, rosa)
+    operation = fresh(operation)
+    with pytest.raises(NotAllowed):
+        operations.give_verdict(operation, actor=vera, happened=False, words="no")
+    with pytest.raises(Refused, match="say what you saw"):
+        operations.give_verdict(operation, actor=rosa, happened=False, words=" ")
+    operations.give_verdict(operation, actor=rosa, happened=False, words="panel shows nothing")
+    assert fresh(operation).state == State.NOT_APPLIED
+    assert restore(snapshot, rosa).state == State.QUEUED
+
+
+def test_a_worker_lost_while_sending_leaves_it_in_doubt(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa)
+    stage.provider.faults.add("hang", path="/restore/", seconds=0)
+    # The row as a worker leaves it that dies between its claim and its answer.
+    operations.states.move(
+        operation, State.SENDING, changes={"claim_deadline": operation.send_before}
+    )
+    stage.later(minutes=10)
+    operations.sweep()
+    operation = fresh(operation)
+    assert (operation.state, operation.reason) == (State.IN_DOUBT, "claim_lost")
+    assert not posts(stage)
+
+
+def test_a_provider_that_cannot_be_reached_was_sent_nothing(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa)
+    stage.provider.stop()
+    operation = stage.send(operation)
+    assert (operation.state, operation.reason) == (State.QUEUED, "no_read")
+    assert operation.attempts.count() == 0
+
+
+# -- with a safety snapshot first ------------------------------------------------------------------
+
+
+def test_the_restore_waits_until_the_safety_snapshot_is_listed_completed(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = operation.children.get()
+    assert stage.send(operation).state == State.QUEUED
+    assert operations.due() == [child.pk]
+
+    child = stage.send(child)
+    assert stage.send(operation).state == State.QUEUED
+    assert stage.watch(child, minutes=5).state == State.SUCCEEDED
+
+    assert operations.due() == [operation.pk]
+    assert stage.send(operation).state == State.RUNNING
+    assert len(posts(stage)) == 1
+
+
+def test_a_failed_safety_snapshot_means_that_nothing_is_restored(stage, snapshot, rosa):
+    stage.provider.faults.add("create_fails")
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = stage.send(operation.children.get())
+    assert stage.watch(child, minutes=11).state == State.FAILED
+    operation = stage.send(operation)
+    assert (operation.state, operation.reason) == (State.FAILED, "child_failed")
+    assert not posts(stage)
+
+
+def test_the_restore_may_be_sent_ten_minutes_after_its_safety_snapshot_not_later(
+    stage, snapshot, rosa
+):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = stage.send(operation.children.get())
+    stage.later(minutes=20)
+    assert stage.watch(child).state == State.SUCCEEDED
+    stage.later(minutes=10)
+    assert stage.send(operation).state == State.EXPIRED
+
+
+def test_cancelling_before_the_safety_snapshot_was_sent_ends_both(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    operations.cancel(operation, actor=rosa)
+    assert {o.state for o in Operation.objects.all()} == {State.CANCELLED}
+    assert not stage.provider.calls("POST")
+
+
+def test_cancelling_while_the_safety_snapshot_runs_ends_the_restore_with_it(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = stage.send(operation.children.get())
+    operations.cancel(fresh(operation), actor=rosa)
+    assert fresh(operation).state == State.QUEUED
+    assert stage.watch(child, minutes=5).state == State.SUCCEEDED
+    operation = stage.send(operation)
+    assert (operation.state, operation.why) == (
+        State.CANCELLED,
+        "Rosa stopped it; the restore was not sent",
+    )
+    assert not posts(stage)
+
+
+def test_nothing_else_fits_between_safety_snapshot_and_restore(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = stage.send(operation.children.get())
+    stage.watch(child, minutes=5)
+    with pytest.raises(Refused, match="web-1 is busy"):
+        restore(snapshot, rosa)
+
+
+def test_with_no_free_slot_a_safety_snapshot_is_refused_in_words(stage, account, snapshot, rosa):
+    for name in ("three", "four", "five"):
+        stage.provider.snapshot(snapshot.server.remote_id, name)
+    stage.look(account)
+    with pytest.raises(Refused, match="All 5 slots") as refusal:
+        restore(snapshot, rosa, safety_snapshot=True)
+    assert refusal.value.field == "safety_snapshot"
+    assert not Operation.objects.exists()
+
+
+def test_a_paused_account_sends_nothing_and_the_restore_expires_unsent(
+    stage, account, snapshot, rosa
+):
+    operation = restore(snapshot, rosa)
+    Account.objects.filter(pk=account.pk).update(paused="person")
+    assert stage.send(operation).state == State.QUEUED
+    stage.later(minutes=11)
+    operations.sweep()
+    assert fresh(operation).state == State.EXPIRED

@@ -1,0 +1,129 @@
+"""Provider accounts: connected with a checked token, stopped by a dead one, never mixed up."""
+
+import pytest
+
+from snapshots import accounts, operations, secrets
+from snapshots.errors import NotAllowed, Refused
+from snapshots.models import Account, Event, State
+from tests.conftest import fresh, take
+
+
+def test_a_connected_account_knows_whose_it_is_and_shows_only_the_tokens_end(account):
+    assert account.identity
+    assert account.token_hint == "0001"
+    assert "vps_" not in account.sealed_token
+
+
+def test_a_token_that_opens_nothing_is_refused_with_the_providers_words(
+    stage, team, alice, account
+):
+    with pytest.raises(Refused, match="does not accept this token") as refusal:
+        accounts.connect(
+            team, label="x", api_url=stage.provider.url, token="vps_wrong", actor=alice
+        )
+    assert refusal.value.field == "token"
+    assert "vps_wrong" not in str(refusal.value)
+
+
+def test_an_address_that_is_not_offered_is_refused_before_any_token_is_sent(stage, team, alice):
+    with pytest.raises(Refused, match="not an API address"):
+        accounts.connect(
+            team, label="x", api_url="https://evil.invalid", token="vps_x", actor=alice
+        )
+
+
+def test_the_same_account_is_connected_once_a_team(stage, team, alice, account):
+    with pytest.raises(Refused, match=r"connected the account of .* already"):
+        accounts.connect(
+            team,
+            label="again",
+            api_url=stage.provider.url,
+            token=stage.tokens[account.pk],
+            actor=alice,
+        )
+
+
+def test_only_who_manages_accounts_may_connect_one(stage, team, rosa):
+    with pytest.raises(NotAllowed, match="manage provider accounts"):
+        accounts.connect(team, label="x", api_url=stage.provider.url, token="vps_x", actor=rosa)
+
+
+def test_a_ciphertext_moved_to_another_account_does_not_open(account, team):
+    other = Account.objects.create(team=team, label="other", api_url=account.api_url)
+    other.sealed_token = account.sealed_token
+    with pytest.raises(secrets.CannotOpen):
+        other.client()
+
+
+def test_a_lost_key_stops_the_account_and_says_what_to_do(settings, stage, account, server, oscar):
+    operation = take(server, oscar)
+    settings.TOKEN_KEYS = [b"another key" + b"." * 21]
+    operation = stage.send(operation)
+    assert (operation.state, operation.reason) == (State.QUEUED, "key_lost")
+    stage.look(account)
+    assert fresh(account).trouble
+
+
+def revoke(stage, account):
+    stage.provider.outside.revoke_token(stage.tokens[account.pk])
+
+
+def test_a_dead_token_pauses_the_account_and_is_told_once(stage, account, server, oscar):
+    operation = take(server, oscar)
+    revoke(stage, account)
+    stage.look(account)
+    assert stage.send(operation).state == State.QUEUED
+    assert fresh(account).paused == Account.Paused.TOKEN
+    assert Event.objects.filter(verb="account.token_refused").count() == 1
+    calls = len(stage.provider.calls())
+    account = fresh(account)
+    stage.look(account)
+    assert len(stage.provider.calls()) == calls
+    with pytest.raises(Refused, match="must be replaced first"):
+        take(account.servers.get(name="db-1"), oscar)
+
+
+def test_replacing_the_token_lets_waiting_work_go_on(stage, account, server, oscar, alice):
+    operation = take(server, oscar)
+    revoke(stage, account)
+    stage.look(account)
+    token = stage.provider.token("Northwind", "second")
+    accounts.replace_token(fresh(account), token, actor=alice)
+    assert fresh(account).paused == Account.Paused.NO
+    assert stage.send(operation).state == State.RUNNING
+
+
+def test_a_token_of_another_account_does_not_replace_this_one(stage, account, alice):
+    token = stage.provider.account("Contoso")
+    with pytest.raises(Refused, match="This token belongs to"):
+        accounts.replace_token(account, token, actor=alice)
+
+
+def test_a_refusal_of_a_token_that_was_replaced_since_changes_nothing(stage, account, alice):
+    stale = fresh(account)
+    accounts.replace_token(account, stage.provider.token("Northwind", "new"), actor=alice)
+    accounts.token_refused(stale)
+    assert fresh(account).paused == Account.Paused.NO
+
+
+def test_a_token_without_the_permission_fails_the_operation_and_not_the_account(
+    stage, account, server, oscar
+):
+    stage.provider.outside.set_permissions(stage.tokens[account.pk], ["servers:read"])
+    operation = stage.send(take(server, oscar))
+    assert (operation.state, operation.reason) == (State.FAILED, "permission_missing")
+    assert fresh(account).paused == Account.Paused.NO
+
+
+def test_paused_by_a_person_nothing_is_sent_and_looking_goes_on(
+    stage, account, server, oscar, alice
+):
+    running = stage.send(take(server, oscar))
+    accounts.pause(account, actor=alice)
+    assert stage.watch(running, minutes=5).state == State.SUCCEEDED
+    waiting = take(server, oscar, name="later")
+    assert operations.due() == []
+    assert stage.send(waiting).state == State.QUEUED
+    accounts.resume(fresh(account), actor=alice)
+    assert operations.due() == [waiting.pk]
+    assert stage.send(waiting).state == State.RUNNING

@@ -1,0 +1,128 @@
+"""One pass: our rows follow the provider, and absence is only concluded from complete looks."""
+
+from datetime import timedelta
+
+from snapshots import inventory
+from snapshots.models import Account, Event, Pass, Server, Snapshot
+from tests.conftest import NOW, fresh
+
+
+def names(model, account):
+    return sorted(
+        model.objects.filter(account=account, gone_at=None).values_list("name", flat=True)
+    )
+
+
+def test_a_pass_mirrors_servers_and_snapshots(account):
+    assert names(Server, account) == ["db-1", "web-1"]
+    assert names(Snapshot, account) == ["nightly", "pre-upgrade"]
+
+
+def test_a_pass_that_finds_nothing_new_writes_no_row_and_raises_no_revision(stage, account):
+    stage.look(account)
+    assert fresh(account).revision == account.revision
+
+
+def test_changed_rows_carry_the_accounts_new_revision(stage, account, server):
+    stage.provider.outside.power(server.remote_id, "stop")
+    stage.look(account)
+    assert fresh(server).status == "stopped"
+    assert fresh(server).revision == fresh(account).revision > account.revision
+
+
+def test_what_two_complete_looks_do_not_show_is_gone_and_stays_in_the_history(
+    stage, account, snapshot
+):
+    stage.provider.outside.delete_snapshot(snapshot.remote_id)
+    stage.look(account)
+    assert fresh(snapshot).gone_at is None
+    stage.look(account)
+    assert fresh(snapshot).gone_at is not None
+    assert Event.objects.filter(verb="snapshot.gone", snapshot=snapshot).count() == 1
+
+
+def test_a_listing_that_is_not_complete_makes_nothing_gone(stage, account, snapshot):
+    stage.provider.faults.add("partial", path="/snapshots/", times="forever")
+    for _ in range(4):
+        stage.look(account)
+    assert names(Snapshot, account) == ["nightly", "pre-upgrade"]
+    assert "not complete" in fresh(account).trouble
+
+
+def test_an_id_given_out_again_is_another_snapshot(stage, account, snapshot):
+    with stage.provider.changing() as world:
+        world.snapshots[snapshot.remote_id].created_at = (NOW - timedelta(hours=1)).timestamp()
+    stage.look(account)
+    rows = Snapshot.objects.filter(remote_id=snapshot.remote_id)
+    assert [row.gone_at is None for row in rows.order_by("pk")] == [False, True]
+
+
+def test_a_snapshot_taken_in_the_providers_panel_is_told_as_such(stage, account, server):
+    assert not Event.objects.filter(verb="snapshot.found").exists()
+    stage.provider.snapshot(server.remote_id, "by-hand")
+    stage.look(account)
+    stage.look(account)
+    assert Event.objects.get(verb="snapshot.found").snapshot.name == "by-hand"
+
+
+def test_a_provider_that_does_not_answer_leaves_the_last_data_and_says_since_when(
+    stage, account, server
+):
+    stage.provider.faults.add("answer", status=503, body="<html>down</html>", times="forever")
+    stage.look(account)
+    account = fresh(account)
+    assert "503" in account.trouble
+    assert "<" not in account.trouble
+    assert account.trouble_since is not None
+    assert names(Server, account) == ["db-1", "web-1"]
+    stage.provider.faults.clear()
+    stage.look(account)
+    assert (fresh(account).trouble, fresh(account).trouble_since) == ("", None)
+
+
+def test_a_failing_provider_is_asked_ever_less_often_up_to_five_minutes(stage, account):
+    stage.provider.faults.add("answer", status=500, body="", times="forever")
+    waits = []
+    for _ in range(6):
+        stage.look(account)
+        row = fresh(account)
+        waits.append((row.next_pass_at - row.passes.latest("ended_at").ended_at).total_seconds())
+    assert waits == [60, 120, 240, 300, 300, 300]
+
+
+def test_an_older_look_that_ends_late_does_not_turn_the_rows_back(stage, account, server):
+    with account.client() as client:
+        old = client.servers(), client.snapshots()
+    begun = stage.traveller.shift(0) or fresh(account).applied_pass_at
+    stage.provider.outside.power(server.remote_id, "stop")
+    stage.look(account)
+    inventory._looked(account, begun, *old)
+    assert fresh(server).status == "stopped"
+
+
+def test_one_look_serves_an_account_however_many_ask_for_it(stage, account):
+    Account.objects.filter(pk=account.pk).update(next_pass_at=NOW)
+    before = len(stage.provider.calls("GET"))
+    for _ in range(5):
+        inventory.observe(account.pk)
+    assert len(stage.provider.calls("GET")) == before + 2
+
+
+def test_looks_of_more_than_a_day_ago_are_forgotten_unless_something_rests_on_them(stage, account):
+    stage.later(days=2)
+    inventory.tidy()
+    assert not Pass.objects.exists()
+
+
+def test_uuids_and_pages_are_read_like_the_rest(stage, team, alice):
+    from snapshots import accounts
+
+    token = stage.provider.account("Contoso", dialect="live")
+    for n in range(45):
+        stage.provider.server(token, f"node-{n:02}")
+    account = accounts.connect(
+        team, label="Live", api_url=stage.provider.url, token=token, actor=alice
+    )
+    stage.look(account)
+    assert len(names(Server, account)) == 45
+    assert fresh(account).complete_pass_at is not None
