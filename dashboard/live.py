@@ -262,6 +262,11 @@ def in_scope(operation: Operation, scope: str) -> bool:
     return not pk or noun not in shown or str(shown[noun]) == pk or str(operation.pk) == pk
 
 
+def is_subject(operation: Operation, scope: str) -> bool:
+    """Whether the page is about it, so that its end needs no flash there."""
+    return ":" in scope and in_scope(operation, scope)
+
+
 @dataclass
 class Watch:
     """The poller of one page: what it asks, and how often."""
@@ -386,7 +391,7 @@ def _news(
     outcomes = tuple(
         one
         for one in changed
-        if one.is_ended and one.asked_by_id == request.user.pk and not in_scope(one, scope)
+        if one.is_ended and one.asked_by_id == request.user.pk and not is_subject(one, scope)
     )
     return news[:5], outcomes[:5]
 

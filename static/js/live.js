@@ -51,9 +51,12 @@
     if (failures) return "retrying";
     return Date.now() - answered < Math.max(20_000, 1500 * Number(poller()?.dataset.seconds || 60)) ? "live" : "updated";
   }
+  let clock;
+  try { clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium", hour12: false, timeZone: chip?.dataset.zone }); }
+  catch { clock = new Intl.DateTimeFormat([], { timeStyle: "medium", hour12: false }); }
   function draw() {
     const now = state(), button = byId("freshness-switch");
-    const time = new Date(answered).toLocaleTimeString(document.documentElement.lang, { hour12: false });
+    const time = clock.format(answered);
     chip.dataset.state = now;
     write(byId("freshness-words"), chip.dataset[now].replace("{time}", time).replace("{age}", span((Date.now() - answered) / 1000)));
     button.setAttribute("aria-pressed", String(paused));
