@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +16,7 @@ from snapshots.models import Account, Attempt, Kind, Operation, Reason, Snapshot
 from snapshots.operations import budget, times
 from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.ask import RIGHT
+from snapshots.operations.fence import fence
 from snapshots.operations.states import move
 from snapshots.permissions import may_now
 from snapshots.provider import errors as wire
@@ -55,7 +53,7 @@ def send(pk: int, *, fenced: bool = False) -> None:
         if objection := _objection(operation, look):
             move(operation, State.FAILED, objection[0], details=objection[1])
             return
-        with _fence(fenced):
+        with fence(times.FENCE if fenced else None):
             begun = time.monotonic()
             attempt = _claim(operation, look)
             if attempt is None:
@@ -177,25 +175,6 @@ def _iso(at: datetime | None) -> str | None:
 
 
 # -- claim ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _fence(armed: bool) -> Iterator[None]:
-    """Kill this process if it is still here when its claim is about to end.
-
-    A worker that was frozen and thaws would otherwise go on and send, long after others have
-    concluded that it never will. The timer runs while the process is stopped, and SIGALRM's
-    default action leaves no instruction between thawing and dying.
-    """
-    if not armed:
-        yield
-        return
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, times.FENCE)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _claim(operation: Operation, look: Look) -> Attempt | None:

@@ -1,0 +1,90 @@
+"""The whole way with real processes, and what it survives."""
+
+import os
+import signal
+import time
+
+import redis
+
+from snapshots.models import State
+from tests.conftest import delete, fresh, restore, take
+
+ON_THE_WAY = (State.RUNNING, State.SUCCEEDED)
+
+
+def applied(provider, method, path):
+    return len(provider.calls(method, path, "applied"))
+
+
+def test_take_restore_and_delete_each_reach_the_provider_once(works, provider, server, rosa):
+    taken = works.wait_for_state(take(server, rosa), State.SUCCEEDED)
+    restored = works.wait_for_state(
+        restore(taken.snapshot, rosa), State.SUCCEEDED, State.NEEDS_PERSON
+    )
+    assert restored.state == State.SUCCEEDED
+    works.wait_for_state(delete(taken.snapshot, rosa), State.SUCCEEDED)
+    assert applied(provider, "POST", "/restore/") == 1
+    assert applied(provider, "DELETE", "/snapshots/") == 1
+    assert applied(provider, "POST", "/snapshots/") == 2  # the create, and the restore's path
+
+
+def test_a_worker_killed_while_the_provider_works_changes_nothing(works, provider, server, oscar):
+    operation = works.wait_for_state(take(server, oscar), *ON_THE_WAY)
+    works.kill("worker")
+    works.start("worker")
+    works.wait_for_state(operation, State.SUCCEEDED)
+    assert applied(provider, "POST", "/snapshots/") == 1
+
+
+def test_a_worker_killed_in_the_middle_of_a_call_leaves_a_doubt_that_is_resolved(
+    works, provider, server, oscar
+):
+    provider.faults.add("hang", method="POST", when="after")
+    operation = take(server, oscar)
+    works.wait_for(lambda: applied(provider, "POST", "/snapshots/"))
+    assert fresh(operation).state == State.SENDING
+    works.kill("worker")
+    works.start("worker")
+    works.wait_for_state(operation, State.IN_DOUBT, *ON_THE_WAY)  # after the claim's deadline
+    works.wait_for_state(operation, State.SUCCEEDED)
+    assert applied(provider, "POST", "/snapshots/") == 1
+
+
+def test_with_the_broker_wiped_and_killed_nothing_is_forgotten(works, provider, server, oscar):
+    redis.Redis(port=works.port).flushall()
+    works.kill("valkey")
+    operation = take(server, oscar)
+    assert fresh(operation).state == State.QUEUED
+    works.start("valkey")
+    works.wait_for_state(operation, State.SUCCEEDED, seconds=60)
+    assert applied(provider, "POST", "/snapshots/") == 1
+
+
+def test_without_beat_for_a_while_the_nudge_alone_sends(works, provider, server, oscar):
+    works.kill("beat")
+    operation = take(server, oscar)
+    works.wait_for_state(operation, *ON_THE_WAY)
+    works.start("beat")
+    works.wait_for_state(operation, State.SUCCEEDED)
+
+
+def test_two_beats_and_two_workers_send_once(works, provider, server, oscar):
+    second = type(works)(works.home / "second", provider, port=works.port)
+    second.home.mkdir()
+    second.start("worker", "beat")
+    try:
+        works.wait_for_state(take(server, oscar), State.SUCCEEDED)
+    finally:
+        second.stop()
+    assert applied(provider, "POST", "/snapshots/") == 1
+
+
+def test_a_worker_shows_that_it_lives(works, account):
+    heartbeat = works.home / "heartbeat"
+    works.wait_for(heartbeat.exists)
+    os.killpg(works.running["worker"].pid, signal.SIGSTOP)
+    last = heartbeat.stat().st_mtime
+    time.sleep(5)  # two beats pass that nobody answers
+    assert heartbeat.stat().st_mtime == last
+    os.killpg(works.running["worker"].pid, signal.SIGCONT)
+    works.wait_for(lambda: heartbeat.stat().st_mtime > last)
