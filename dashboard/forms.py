@@ -221,7 +221,8 @@ class Filter(forms.Form):
 
 def status_choices(rows: QuerySet[Any], known: dict[str, Look]) -> list[tuple[str, Any]]:
     """The provider's words in use. One that we do not know is shown as it came."""
-    words = sorted(set(rows.filter(gone_at=None).values_list("status", flat=True)) - {""})
+    used = rows.filter(gone_at=None).exclude(status="").order_by("status")
+    words = used.values_list("status", flat=True).distinct()
     return [(word, known[word].word if word in known else f"“{shown(word)}”") for word in words]
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.templatetags.ui import shown
 from snapshots.models import Attempt, Kind, Operation, Reason, Snapshot, State
 
 GAP = 3  # days without a snapshot from which on the timeline says so
@@ -173,7 +174,7 @@ def _safety_step(child: Operation) -> Step:
         status = "failed"
     else:
         status = "unknown" if child.state in (State.IN_DOUBT, State.NEEDS_PERSON) else "current"
-    return Step(words[status] % {"name": child.name}, status, child.ended_at, child)
+    return Step(words[status] % {"name": shown(child.name)}, status, child.ended_at, child)
 
 
 def _sent_step(operation: Operation, status: str) -> Step:
@@ -205,35 +206,43 @@ def _accepted_step(operation: Operation, status: str) -> Step:
 
 
 def _done_step(operation: Operation, status: str) -> Step:
-    by_person = operation.reason == Reason.VERDICT
     at = operation.ended_at if status in ("done", "failed") else None
-    if by_person and status in ("done", "failed"):
-        happened = status == "done"
-        return Step(
-            _("A person decided: it happened")
-            if happened
-            else _("A person decided: it did not happen"),
-            status,
-            at,
+    if operation.reason == Reason.VERDICT and at:
+        words = (
+            _("A person saw that it happened")
+            if status == "done"
+            else _("A person saw that it did not happen")
         )
-    words = DONE[operation.kind]
-    if status == "failed" and operation.state == State.NOT_APPLIED:
+        return Step(words, status, at)
+    if operation.state == State.NOT_APPLIED:
         return Step(_("It did not happen"), status, at)
-    return Step(str(words["failed" if status == "failed" else "done"]), status, at)
+    return Step(str(DONE[Kind(operation.kind)][status]), status, at)
 
 
 DONE = {
     Kind.CREATE: {
-        "done": gettext_lazy("The provider lists it as complete"),
+        "done": gettext_lazy("The provider lists it as completed"),
+        "current": gettext_lazy("The provider is taking it"),
+        "todo": gettext_lazy("Completed, as the provider lists it"),
+        "skipped": gettext_lazy("Completed, as the provider lists it"),
         "failed": gettext_lazy("The provider lists it as failed"),
+        "unknown": gettext_lazy("Whether it was taken is not known"),
     },
     Kind.RESTORE: {
         "done": gettext_lazy("The provider shows the restore as over"),
+        "current": gettext_lazy("The provider is restoring"),
+        "todo": gettext_lazy("Over, as the provider shows it"),
+        "skipped": gettext_lazy("Over, as the provider shows it"),
         "failed": gettext_lazy("The provider shows the restore as failed"),
+        "unknown": gettext_lazy("Whether it was restored is not known"),
     },
     Kind.DELETE: {
         "done": gettext_lazy("The provider has deleted it"),
+        "current": gettext_lazy("The provider is deleting it"),
+        "todo": gettext_lazy("Deleted at the provider"),
+        "skipped": gettext_lazy("Deleted at the provider"),
         "failed": gettext_lazy("The provider did not delete it"),
+        "unknown": gettext_lazy("Whether it was deleted is not known"),
     },
 }
 
@@ -285,4 +294,4 @@ def title(operation: Operation) -> str:
     """What the operation is about and how far it is, in one line."""
     titles = TITLES[Kind(operation.kind)]
     words = titles.get(State(operation.state), titles[State.QUEUED])
-    return words % {"name": operation.name, "server": operation.server.name}
+    return words % {"name": shown(operation.name), "server": shown(operation.server.name)}

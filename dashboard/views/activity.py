@@ -39,9 +39,10 @@ def listed(request: HttpRequest) -> dict[str, Any]:
     filters = ActivityFilter(request.GET, user=request.user)
     rows = matching(visible_events(request.user), filters).order_by("-pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    found = sorted(page.object_list, key=lambda event: (event.at, event.pk), reverse=True)
     days = [
         (day, list(events))
-        for day, events in groupby(page.object_list, lambda e: timezone.localdate(e.at))
+        for day, events in groupby(found, lambda event: timezone.localdate(event.at))
     ]
     return {"filters": filters, "page": page, "days": days}
 

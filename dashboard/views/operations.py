@@ -9,12 +9,14 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard import live
 from dashboard.forms import Verdict, why_not
 from dashboard.live import Fragment
+from dashboard.templatetags.ui import shown
 from dashboard.timeline import steps, title
 from snapshots import operations
 from snapshots.models import Operation, State, User
@@ -100,6 +102,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     return {
         "operation": operation,
         "title": title(operation),
+        "why": full_stop(operation.why),
         "child": child,
         "steps": steps(operation, attempts, child),
         "attempts": attempts,
@@ -109,3 +112,9 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "why_not": why_not(user, right, operation.account.team),
         "form": Verdict(),
     }
+
+
+def full_stop(words: str) -> str:
+    """A reason as a sentence of its own. The provider's words in it may have ended it already."""
+    words = capfirst(shown(words).strip())
+    return words if not words or words.endswith((".", "!", "?", "…")) else words + "."

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -75,15 +75,21 @@ def oldest_look(accounts: list[Account]) -> Any:
 
 
 def waiting(user: User) -> list[Operation]:
-    """What a person must look at."""
+    """What a person must look at, and before that what may yet decide itself."""
     doubtful = (State.NEEDS_PERSON, State.IN_DOUBT)
-    return list(visible_operations(user).filter(state__in=doubtful).order_by("-pk")[:20])
+    found = visible_operations(user).filter(state__in=doubtful)
+    return list(found.order_by(Case(When(state=State.NEEDS_PERSON, then=0), default=1), "-pk")[:20])
 
 
 def running(user: User) -> list[Operation]:
-    """What goes on by itself, a safety snapshot under its restore."""
+    """What goes on by itself; `first` is the safety snapshot that a restore waits for."""
     states = [state for state in HOLDING if state not in (State.NEEDS_PERSON, State.IN_DOUBT)]
-    return list(visible_operations(user).filter(state__in=states).order_by("pk")[:20])
+    found = list(visible_operations(user).filter(state__in=states).order_by("pk")[:40])
+    children = {operation.parent_id: operation for operation in found if operation.parent_id}
+    for operation in found:
+        operation.first = children.get(operation.pk)
+    shown = {operation.pk for operation in found}
+    return [operation for operation in found if operation.parent_id not in shown][:20]
 
 
 def failed(user: User) -> list[Operation]:
