@@ -12,13 +12,9 @@ def main() -> None:
 
         sys.exit(house.main(sys.argv[2:]))
 
-    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    try:
-        execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as error:
-        sys.exit(f"Holdfast cannot start: {error}")
+    execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

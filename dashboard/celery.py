@@ -1,8 +1,14 @@
 """The Celery app, and the timetable of what happens by itself."""
 
 import os
+from pathlib import Path
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
+from django.conf import settings
+from django.db import close_old_connections
+
+from dashboard.supervisor import tied_to
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
@@ -14,3 +20,25 @@ app.conf.beat_schedule = {
     "find due work": {"task": "snapshots.tick", "schedule": 2.0, "options": {"expires": 10}},
     "forget old looks": {"task": "snapshots.tidy", "schedule": 3600.0, "options": {"expires": 600}},
 }
+
+
+@signals.worker_process_init.connect
+def die_with_the_worker(**_: Any) -> None:
+    """A child that is busy would outlive a killed worker, and go on sending unwatched."""
+    tied_to(os.getppid())()
+
+
+@signals.task_prerun.connect
+def drop_broken_connections(**_: Any) -> None:
+    """As Django does at the begin of a request: a restarted PostgreSQL costs no second task.
+
+    Celery itself would keep a broken connection for `CELERY_DB_REUSE_MAX` tasks.
+    """
+    close_old_connections()
+
+
+@signals.task_postrun.connect
+def show_life(**_: Any) -> None:
+    """Every finished task is a heartbeat: the tick alone may wait long behind slow sends."""
+    if settings.HEARTBEAT_FILE:
+        Path(settings.HEARTBEAT_FILE).touch()

@@ -24,12 +24,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 from urllib.parse import urlsplit
 
 import redis
 
-from dashboard.supervisor import CannotStart, Program, Stopped, Supervisor, tied_to
+from dashboard.supervisor import COMPLAINT, CannotStart, Program, Stopped, Supervisor, tied_to
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VENDOR_API = "https://admin.vps.org/api/v1"
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         with house.locked():
             return house.run(begin)
     except CannotStart as reason:
-        print(f"Holdfast cannot start: {reason}", file=sys.stderr, flush=True)
+        say(f"{COMPLAINT}{reason}", sys.stderr)
         return 1
 
 
@@ -160,10 +160,9 @@ class House:
         memory = self.furnish()
         supervisor = Supervisor(self.home / "log", say)
         try:
-            said = self._start(supervisor, memory)
-            say(
-                f"\nHoldfast is ready after {time.monotonic() - begin:.1f} s: {self.url}\n\n{said}\n"
-            )
+            people = self._start(supervisor, memory)
+            say(f"\nHoldfast is ready after {time.monotonic() - begin:.1f} s: {self.url}\n")
+            say(f"{people}\n")
             say(f"Data and logs are in {_short(self.home)}. Ctrl-C stops everything.\n")
             supervisor.watch(WorkerWatch(supervisor, self.home / "heartbeat").look)
         except Stopped:
@@ -309,7 +308,7 @@ def broker_binary() -> str | None:
         candidates.insert(0, str(get_binary_path()))
     for path in filter(None, candidates):
         with suppress(OSError):
-            if subprocess.run([path, "--version"], capture_output=True).returncode == 0:
+            if subprocess.run([path, "--version"], capture_output=True).returncode == 0:  # noqa: S603
                 return path
     return None
 
@@ -403,5 +402,6 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def say(sentence: str) -> None:
-    print(sentence, flush=True)
+def say(sentence: str, stream: TextIO | None = None) -> None:
+    with suppress(OSError):  # a closed terminal or pipe must not keep us from stopping in order
+        print(sentence, file=stream, flush=True)

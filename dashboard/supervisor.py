@@ -20,6 +20,7 @@ from pathlib import Path
 QUICK_END = 60.0  # a program that ran this long begins its back-off anew
 LONGEST_PAUSE = 30.0
 KEPT_LOG = 5_000_000  # bytes; an older log is kept once, as name.log.1
+COMPLAINT = "Holdfast cannot start: "
 PR_SET_PDEATHSIG = 1
 _prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only; elsewhere kill -9 leaves orphans
 
@@ -93,10 +94,9 @@ class Supervisor:
                 self._kill_group(program)
                 raise Stopped
         said = log.read_bytes()[begin:].decode(errors="replace").strip("\n")
-        assert program.process is not None
-        if program.process.returncode:
-            last = said.splitlines()[-1] if said else "it said nothing"
-            raise CannotStart(f"{name} did not succeed: {last}")
+        if program.process and program.process.returncode:
+            last = said.splitlines()[-1] if said else f"{name} failed without a word."
+            raise CannotStart(last.removeprefix("CommandError: ").removeprefix(COMPLAINT))
         return said
 
     def start(self, program: Program, *, within: float = 30) -> None:
@@ -128,7 +128,7 @@ class Supervisor:
         if log.exists() and log.stat().st_size > KEPT_LOG:
             log.replace(log.with_suffix(".log.1"))
         with log.open("ab") as output:
-            program.process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - our own commands
                 program.command,
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -136,10 +136,11 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=tied_to(os.getpid()),
             )
-        assert program.process.stdin is not None
-        with suppress(BrokenPipeError), program.process.stdin as stdin:
-            stdin.write(program.input)
-        program.started_at, program.start_at = time.monotonic(), None
+        if process.stdin:
+            with suppress(BrokenPipeError), process.stdin as stdin:
+                stdin.write(program.input)
+        program.process, program.start_at = process, None
+        program.started_at = time.monotonic()
         return log
 
     # -- keeping running ---------------------------------------------------------------------------

