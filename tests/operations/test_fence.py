@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 FROZEN = """
-import os, signal, sys
+import os, signal, sys, django
+django.setup()
 from snapshots.operations.fence import fence
 with fence({seconds}):
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -36,7 +37,8 @@ def test_without_the_fence_it_would_have_sent(tmp_path):
 
 def test_after_the_call_the_fence_is_gone():
     code = (
-        "import signal\n"
+        "import django, signal\n"
+        "django.setup()\n"
         "from snapshots.operations.fence import fence\n"
         "with fence(0.1): pass\n"
         "assert signal.sigtimedwait([signal.SIGALRM], 0.3) is None\n"
