@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard import live
 from dashboard.live import Fragment
-from dashboard.views.servers import FRESH, with_figures
+from dashboard.views.servers import is_old, with_figures
 from snapshots.models import Account, Operation, State, User
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import (
@@ -46,7 +46,7 @@ def page_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
 def about(user: User) -> dict[str, Any]:
     accounts = list(visible_accounts(user).select_related("team", "paused_by").order_by("label"))
     servers = with_figures(visible_servers(user).filter(gone_at=None))
-    old = ~Q(newest_at__gte=timezone.now() - FRESH) | Q(newest_at=None)
+    old = is_old()
     full = Q(taken__gte=F("account__slots"))
     figures = servers.aggregate(
         total=Count("pk"), old=Count("pk", filter=old), full=Count("pk", filter=full)

@@ -85,7 +85,7 @@ def matching(rows: QuerySet[Server], chosen: dict[str, Any]) -> QuerySet[Server]
     if state == ServerFilter.FULL:
         rows = rows.filter(taken__gte=F("account__slots"))
     elif state == ServerFilter.OLD:
-        rows = rows.exclude(newest_at__gte=timezone.now() - FRESH)
+        rows = rows.filter(is_old())
     elif state and state != ServerFilter.GONE:
         rows = rows.filter(status=state)
     if q := chosen.get("q"):
@@ -93,6 +93,11 @@ def matching(rows: QuerySet[Server], chosen: dict[str, Any]) -> QuerySet[Server]
         words = [Q(**{f"{field}__icontains": q}) for field in fields]
         rows = rows.filter(words[0] | words[1] | words[2] | words[3])
     return rows
+
+
+def is_old() -> Q:
+    """No completed snapshot, or none that is fresh. For servers `with_figures`."""
+    return Q(newest_at=None) | Q(newest_at__lt=timezone.now() - FRESH)
 
 
 def with_figures(servers: QuerySet[Server]) -> QuerySet[Server]:

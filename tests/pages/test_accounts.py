@@ -1,0 +1,111 @@
+"""Accounts: how they are, and pausing them."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.conftest import fresh
+from tests.pages.factories import a_server, a_snapshot, an_account, form_on, queries, text
+
+
+@pytest.fixture
+def account(team):
+    return an_account(team, identity="ops@northwind.example")
+
+
+def test_the_list_counts_servers_and_snapshots(account, vera, client_of):
+    web, db = a_server(account), a_server(account, "db-1")
+    a_server(account, "gone", gone_at=timezone.now())
+    for server in (web, web, db):
+        a_snapshot(server)
+    a_snapshot(web, gone_at=timezone.now())
+    page = text(client_of(vera).get("/accounts/"))
+    assert "Production ops@northwind.example Northwind Connected just now 2 3" in page
+
+
+def test_no_account_yet_tells_the_one_next_step(team, alice, client_of):
+    page = text(client_of(alice).get("/accounts/"))
+    assert "No accounts yet" in page
+    assert "manage.py connect_account" in page
+
+
+def test_the_page_tells_whose_it_is_and_what_its_token_may(account, vera, client_of):
+    account.permissions = ["servers:*", "snapshots:read", "*:*", "odd:thing", "<b>x</b>"]
+    account.save()
+    page = text(client_of(vera).get(f"/accounts/{account.pk}/"))
+    for words in (
+        "ops@northwind.example",
+        "https://provider.example/api/v1",
+        "ends in f3Qa",
+        "Read and change servers servers:*",
+        "Read snapshots snapshots:read",
+        "Read and change everything in the account *:*",
+        "odd:thing",
+        "<b>x</b>",
+        "5 snapshots per server",
+    ):
+        assert words in page
+
+
+def test_trouble_is_told_with_the_providers_words_and_since_when(account, vera, client_of):
+    account.trouble = "HTTP 503: <i>come back later</i>"
+    account.trouble_since = timezone.now() - timedelta(minutes=5)
+    account.save()
+    page = text(client_of(vera).get(f"/accounts/{account.pk}/"))
+    assert "The provider is not answering as it should." in page
+    assert "<i>come back later</i>" in page
+    assert "It began on" in page
+
+
+def test_a_refused_token_says_what_stops_and_what_to_do(account, alice, client_of):
+    account.paused, account.paused_at = "token", timezone.now()
+    account.save()
+    answer = client_of(alice).get(f"/accounts/{account.pk}/")
+    page = text(answer)
+    assert "The provider refuses this account’s token since" in page
+    assert "Nothing is read or sent until it is replaced" in page
+    assert "/resume/" not in answer.content.decode()
+
+
+def test_pausing_and_resuming_without_scripts(account, alice, client_of):
+    client = client_of(alice)
+    address = f"/accounts/{account.pk}/"
+    answer = client.post(address + "pause/", form_on(client.get(address), address + "pause/"))
+    assert (answer.status_code, answer.url) == (303, address)
+    assert fresh(account).paused == "person"
+    page = client.get(address)
+    assert "Alice paused this account on" in text(page)
+    client.post(address + "resume/", form_on(page, address + "resume/"))
+    assert fresh(account).paused == ""
+
+
+def test_pausing_twice_is_told(account, alice, client_of):
+    client = client_of(alice)
+    client.post(f"/accounts/{account.pk}/pause/")
+    answer = client.post(f"/accounts/{account.pk}/pause/")
+    assert answer.status_code == 409
+    assert "Production is paused already." in text(answer)
+
+
+def test_a_restorer_may_not_pause_and_reads_why(account, rosa, client_of):
+    client = client_of(rosa)
+    answer = client.get(f"/accounts/{account.pk}/")
+    assert "You may not manage provider accounts in Northwind." in text(answer)
+    assert "/pause/" not in answer.content.decode()
+    assert client.post(f"/accounts/{account.pk}/pause/").status_code == 403
+    assert fresh(account).paused == ""
+
+
+def test_a_get_never_pauses(account, alice, client_of):
+    assert client_of(alice).get(f"/accounts/{account.pk}/pause/").status_code == 405
+
+
+def test_many_servers_cost_no_more_queries(account, alice, client_of):
+    client = client_of(alice)
+    a_snapshot(a_server(account))
+    few = queries(client, f"/accounts/{account.pk}/")
+    for n in range(60):
+        a_snapshot(a_server(account, f"node-{n}"))
+    assert queries(client, f"/accounts/{account.pk}/") == few <= 10
+    assert "All servers of this account" in text(client.get(f"/accounts/{account.pk}/"))

@@ -1,0 +1,284 @@
+"""The page of one operation: never more than is known, and always what comes next."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from snapshots.models import Attempt, Event, Pass, Sighting, State
+from tests.conftest import delete, fresh, restore, take
+from tests.pages.factories import (
+    a_server,
+    a_snapshot,
+    an_account,
+    an_operation,
+    form_on,
+    queries,
+    text,
+)
+
+
+@pytest.fixture
+def web(team):
+    return a_server(an_account(team))
+
+
+@pytest.fixture
+def old(web):
+    return a_snapshot(web, "pre-upgrade", days=11)
+
+
+def page_of(operation, user, client_of):
+    answer = client_of(user).get(f"/operations/{operation.pk}/")
+    assert answer.status_code == 200
+    return text(answer)
+
+
+@pytest.mark.parametrize("state", State.values)
+@pytest.mark.parametrize("kind", ["create", "restore", "delete"])
+def test_every_kind_in_every_state_has_a_page(web, old, rosa, client_of, kind, state):
+    snapshot = None if kind == "create" else old
+    operation = an_operation(kind, web, state, rosa, snapshot=snapshot)
+    page = page_of(operation, rosa, client_of)
+    assert str(State(state).label) in page
+    if state != State.SUCCEEDED:
+        for claim in ("is gone at the provider", "as completed. web-1 can be", "as over."):
+            assert claim not in page
+
+
+def test_a_snapshot_is_told_step_by_step(stage, server, oscar, client_of):
+    operation = take(server, oscar)
+    page = page_of(operation, oscar, client_of)
+    assert "Waiting to take the snapshot before-update of web-1" in page
+    assert "Nothing has been sent and nothing has been changed yet." in page
+
+    stage.send(operation)
+    page = page_of(operation, oscar, client_of)
+    assert "Taking the snapshot before-update of web-1" in page
+    assert "Accepted by the provider: done" in page
+    assert "The provider is taking it: now" in page
+    assert "You can close this page; it keeps running." in page
+    assert "complete " not in page
+
+    stage.watch(operation, minutes=6)
+    page = page_of(operation, oscar, client_of)
+    assert "Took the snapshot before-update of web-1" in page
+    assert "The provider lists before-update as completed." in page
+
+
+def test_a_running_operation_shows_an_estimate_that_never_reaches_the_end(web, rosa, client_of):
+    long_ago = timezone.now() - timedelta(hours=3)
+    operation = an_operation("create", web, "running", rosa, accepted_at=long_ago)
+    answer = client_of(rosa).get(f"/operations/{operation.pk}/")
+    assert 'value="95"' in answer.content.decode()
+    assert "Taking longer than usual." in text(answer)
+
+
+def test_a_restore_says_that_it_cannot_be_stopped(web, old, rosa, client_of):
+    page = page_of(an_operation("restore", web, "running", rosa, snapshot=old), rosa, client_of)
+    assert "Restoring web-1 to pre-upgrade" in page
+    assert "the restore cannot be stopped any more" in page
+    assert "Cancel" not in page
+
+
+def test_a_restore_waits_for_its_safety_snapshot_and_says_so(snapshot, rosa, client_of):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    page = page_of(operation, rosa, client_of)
+    assert "The safety snapshot comes first." in page
+    child = operation.children.get()
+    assert f"Safety snapshot {child.name} first: now" in page
+    assert "Send to the provider: to come" in page
+    child_page = page_of(child, rosa, client_of)
+    assert "This is the safety snapshot of a restore." in child_page
+
+
+def test_what_was_not_sent_yet_can_be_cancelled(server, oscar, client_of):
+    operation = take(server, oscar)
+    client = client_of(oscar)
+    address = f"/operations/{operation.pk}/cancel/"
+    sent = form_on(client.get(f"/operations/{operation.pk}/"), address)
+    answer = client.post(address, sent)
+    assert (answer.status_code, answer.url) == (303, f"/operations/{operation.pk}/")
+    page = page_of(operation, oscar, client_of)
+    assert "Cancelled the snapshot before-update of web-1" in page
+    assert "Nothing was changed at the provider." in page
+
+
+def test_what_was_sent_cannot_be_cancelled_and_the_answer_says_so(stage, server, oscar, client_of):
+    operation = stage.send(take(server, oscar))
+    answer = client_of(oscar).post(f"/operations/{operation.pk}/cancel/")
+    assert answer.status_code == 409
+    assert "Too late to cancel: it has been sent, or has ended already." in text(answer)
+    assert fresh(operation).state == State.RUNNING
+
+
+def test_a_get_never_cancels(server, oscar, client_of):
+    operation = take(server, oscar)
+    assert client_of(oscar).get(f"/operations/{operation.pk}/cancel/").status_code == 405
+    assert fresh(operation).state == State.QUEUED
+
+
+def test_a_viewer_cannot_cancel_and_reads_why(server, oscar, vera, client_of):
+    operation = take(server, oscar)
+    assert "You may not take snapshots in Northwind." in page_of(operation, vera, client_of)
+    assert client_of(vera).post(f"/operations/{operation.pk}/cancel/").status_code == 403
+    assert fresh(operation).state == State.QUEUED
+
+
+def test_doubt_is_told_as_doubt(web, old, rosa, client_of):
+    operation = an_operation(
+        "restore", web, "in_doubt", rosa, snapshot=old, reason="no_answer", details={"words": "x."}
+    )
+    page = page_of(operation, rosa, client_of)
+    assert "Perhaps restoring web-1 to pre-upgrade" in page
+    assert "we do not know whether the provider carried it out" in page
+    assert "A restore is never sent a second time by us." in page
+    assert "Until this is known, nothing else can be asked of web-1." in page
+    assert "Perhaps sent to the provider: not known" in page
+    assert ".." not in page
+
+
+@pytest.fixture
+def undecided(web, old, rosa):
+    """A restore that nobody can decide but a person who looks."""
+    operation = an_operation("restore", web, "needs_person", rosa, snapshot=old, reason="undecided")
+    Attempt.objects.create(
+        operation=operation,
+        number=1,
+        claimed_at=operation.sent_at,
+        deadline=operation.sent_at,
+        outcome="unknown",
+        status=504,
+        excerpt="<b>Gateway</b> Time-out",
+        answered_at=timezone.now(),
+    )
+    seen_in = Pass.objects.create(
+        account=web.account, begun_at=timezone.now(), ended_at=timezone.now(), complete=True
+    )
+    Sighting.objects.create(
+        operation=operation, seen_in=seen_in, begun_at=seen_in.begun_at, complete=True, status="ok?"
+    )
+    return operation
+
+
+def test_a_person_gets_all_the_evidence(undecided, rosa, client_of):
+    page = page_of(undecided, rosa, client_of)
+    for words in (
+        "What we saw cannot decide whether it happened.",
+        "Please look at web-1 in the provider’s own panel",
+        "No clear answer came back. HTTP 504.",
+        "<b>Gateway</b> Time-out",
+        "The server: ok?",
+        "It happened",
+        "It did not happen",
+    ):
+        assert words in page
+
+
+def test_a_verdict_needs_a_reason_and_keeps_what_was_typed(undecided, rosa, client_of):
+    client = client_of(rosa)
+    address = f"/operations/{undecided.pk}/verdict/"
+    sent = form_on(client.get(f"/operations/{undecided.pk}/"), address)
+    sent.pop("happened", None)
+    answer = client.post(address, sent | {"happened": "yes", "words": "  "})
+    assert answer.status_code == 422
+    assert "Please say what you saw; it is kept with the verdict." in text(answer)
+    answer = client.post(address, sent | {"words": "typed with care"})
+    assert answer.status_code == 422
+    assert "Choose whether it happened." in text(answer)
+    assert "typed with care" in text(answer)
+    assert fresh(undecided).state == State.NEEDS_PERSON
+
+
+@pytest.mark.parametrize(
+    ("happened", "state"), [("yes", State.SUCCEEDED), ("no", State.NOT_APPLIED)]
+)
+def test_a_verdict_is_kept_with_name_and_reason(undecided, rosa, client_of, happened, state):
+    client = client_of(rosa)
+    answer = client.post(
+        f"/operations/{undecided.pk}/verdict/", {"happened": happened, "words": "I looked"}
+    )
+    assert answer.status_code == 303
+    assert fresh(undecided).state == state
+    assert "Rosa decided: I looked" in page_of(undecided, rosa, client_of)
+
+
+def test_an_operator_gives_no_verdict_on_a_restore(undecided, oscar, client_of):
+    client = client_of(oscar)
+    address = f"/operations/{undecided.pk}/verdict/"
+    assert "You may not restore servers in Northwind." in page_of(undecided, oscar, client_of)
+    for sent in ({}, {"happened": "yes", "words": "trust me"}):
+        assert client.post(address, sent).status_code == 403
+    assert fresh(undecided).state == State.NEEDS_PERSON
+    assert Event.objects.filter(verb="refused", actor=oscar).exists()
+
+
+def test_a_failure_says_why_and_what_can_be_done_next(web, old, rosa, client_of):
+    operation = an_operation(
+        "restore",
+        web,
+        "failed",
+        rosa,
+        snapshot=old,
+        sent_at=None,
+        reason="changed",
+        details={"what": "new snapshot nightly"},
+    )
+    answer = client_of(rosa).get(f"/operations/{operation.pk}/")
+    page = text(answer)
+    assert "It changed since you confirmed (new snapshot nightly); nothing was sent." in page
+    assert "Not sent: not reached" in page
+    assert "Nothing was changed at the provider." in page
+    assert f'href="/snapshots/{old.pk}/restore/"' in answer.content.decode()
+
+
+def test_a_paused_account_says_why_nothing_goes_on(web, old, rosa, client_of):
+    web.account.paused = "person"
+    web.account.save()
+    operation = an_operation("delete", web, "queued", rosa, snapshot=old)
+    page = page_of(operation, rosa, client_of)
+    assert "Production is paused, so nothing is sent." in page
+
+
+def test_a_finished_page_stops_asking(web, rosa, client_of):
+    def poller(state):
+        operation = an_operation("create", web, state, rosa)
+        page = client_of(rosa).get(f"/operations/{operation.pk}/").content.decode()
+        return re.search(r'<div id="live".*?>', page, re.S)[0]
+
+    assert "every" not in poller("failed")
+    assert "every" in poller("running")
+
+
+def test_a_poll_brings_the_new_state_and_nothing_while_nothing_changes(
+    stage, server, oscar, client_of
+):
+    operation = take(server, oscar)
+    client = client_of(oscar)
+    page = client.get(f"/operations/{operation.pk}/").content.decode()
+    poll = re.search(r'hx-get="(/live/[^"]+)"', page)[1].replace("&amp;", "&")
+    assert client.get(poll).status_code == 204
+    stage.send(operation)
+    answer = client.get(poll).content.decode()
+    assert f'id="operation-head-{operation.pk}"' in answer
+    assert "Taking the snapshot before-update of web-1" in answer
+
+
+def test_a_deletion_is_told_to_its_end(stage, snapshot, rosa, client_of):
+    operation = delete(snapshot, rosa)
+    stage.send(operation)
+    page = page_of(operation, rosa, client_of)
+    assert "Deleted the snapshot pre-upgrade of web-1" in page
+    assert "pre-upgrade is gone at the provider, for ever." in page
+
+
+def test_a_long_history_costs_no_more_queries(web, old, rosa, client_of):
+    operation = an_operation("restore", web, "in_doubt", rosa, snapshot=old)
+    client = client_of(rosa)
+    few = queries(client, f"/operations/{operation.pk}/")
+    for minute in range(60):
+        at = timezone.now() + timedelta(minutes=minute)
+        look = Pass.objects.create(account=web.account, begun_at=at, ended_at=at, complete=True)
+        Sighting.objects.create(operation=operation, seen_in=look, begun_at=at, complete=True)
+    assert queries(client, f"/operations/{operation.pk}/") == few <= 13

@@ -1,0 +1,110 @@
+"""The first page: what needs attention, what runs, and how far back everything can go."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
+
+
+@pytest.fixture
+def web(team):
+    return a_server(an_account(team))
+
+
+def overview(user, client_of):
+    return text(client_of(user).get("/"))
+
+
+def test_before_the_first_account_there_is_one_next_step(team, alice, client_of):
+    page = overview(alice, client_of)
+    assert "No accounts yet" in page
+    assert "manage.py connect_account" in page
+    assert "Needs attention" not in page
+
+
+def test_when_all_is_well_it_says_so_and_since_when(web, vera, client_of):
+    a_snapshot(web, days=1)
+    page = overview(vera, client_of)
+    assert "Nothing needs attention. Last checked" in page
+    assert "1 of 1 server has a snapshot younger than 7 days." in page
+    assert "Nothing is under way." in page
+
+
+def test_calm_is_only_as_fresh_as_the_stalest_account(team, web, vera, client_of):
+    a_snapshot(web, days=1)
+    an_account(team, "Staging", complete_pass_at=None)
+    assert "The first look at the provider is still to come." in overview(vera, client_of)
+
+
+def test_coverage_counts_what_could_be_restored(web, vera, client_of):
+    a_snapshot(web, days=1)
+    old, none, broken = (a_server(web.account, name) for name in ("old", "none", "broken"))
+    a_snapshot(old, days=8)
+    a_snapshot(broken, days=0, status="failed")
+    a_snapshot(none, days=1, gone_at=timezone.now())
+    page = overview(vera, client_of)
+    assert "1 of 4 servers have a snapshot younger than 7 days." in page
+    assert "3 servers have no snapshot younger than 7 days broken, none, old" in page
+
+
+def test_doubt_failures_full_slots_and_trouble_are_listed(team, web, rosa, vera, client_of):
+    for n in range(5):
+        a_snapshot(web, f"nightly-{n}")
+    stuck = a_server(web.account, "stuck")
+    old = a_snapshot(stuck, "pre-upgrade", days=1)
+    an_operation("restore", stuck, "needs_person", rosa, snapshot=old, reason="undecided")
+    failing = a_server(web.account, "failing")
+    a_snapshot(failing, days=1)
+    an_operation("create", failing, "failed", rosa, reason="provider_said", details={"words": "no"})
+    an_account(team, "Staging", paused="token")
+    page = overview(vera, client_of)
+    for words in (
+        "Needs a person Restore of stuck to pre-upgrade",
+        "The server is locked until somebody has looked.",
+        "Failed Snapshot nightly of failing",
+        "The provider refused: no",
+        "Token refused Staging",
+        "1 server has no free slot web-1",
+    ):
+        assert words in page
+    assert "Nothing needs attention" not in page
+
+
+def test_a_failure_that_was_made_good_is_history(web, rosa, client_of):
+    a_snapshot(web, days=1)
+    an_operation("create", web, "failed", rosa)
+    an_operation("create", web, "succeeded", rosa)
+    assert "Nothing needs attention." in overview(rosa, client_of)
+
+
+def test_an_old_failure_is_history(web, rosa, client_of):
+    a_snapshot(web, days=1)
+    an_operation("create", web, "failed", rosa, ended_at=timezone.now() - timedelta(days=2))
+    assert "Nothing needs attention." in overview(rosa, client_of)
+
+
+def test_a_restore_stands_there_once_with_its_safety_snapshot(web, rosa, client_of):
+    old = a_snapshot(web, "pre-upgrade", days=1)
+    parent = an_operation("restore", web, "queued", rosa, snapshot=old)
+    an_operation("create", web, "running", rosa, name="before-restore", parent=parent)
+    answer = client_of(rosa).get("/")
+    assert "First the safety snapshot: before-restore" in text(answer)
+    assert answer.content.decode().count('id="operation-') == 2  # the row and its link
+
+
+def test_nothing_of_another_team_is_counted(web, mallory, client_of):
+    a_snapshot(web, days=30)
+    page = overview(mallory, client_of)
+    assert "No accounts yet" in page
+    assert "web-1" not in page
+
+
+def test_a_hundred_servers_cost_no_more_queries(web, rosa, client_of):
+    for n in range(100):
+        server = a_server(web.account, f"node-{n}")
+        old = a_snapshot(server, days=n % 20)
+        an_operation("restore", server, "failed" if n % 2 else "running", rosa, snapshot=old)
+    client = client_of(rosa)
+    assert queries(client, "/") <= 15

@@ -1,0 +1,177 @@
+"""The page that restores a server: it says what that means, and believes nothing it is sent."""
+
+from datetime import timedelta
+
+import pytest
+
+from snapshots import operations
+from snapshots.models import Operation, State
+from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
+
+
+@pytest.fixture
+def web(team):
+    return a_server(an_account(team))
+
+
+@pytest.fixture
+def old(web):
+    return a_snapshot(web, "pre-upgrade", days=11)
+
+
+def address(snapshot):
+    return f"/snapshots/{snapshot.pk}/restore/"
+
+
+def test_the_page_names_the_server_the_snapshot_and_what_will_be_lost(old, web, rosa, client_of):
+    a_snapshot(web, "nightly", days=1)
+    page = text(client_of(rosa).get(address(old)))
+    for words in (
+        "Restore web-1 to pre-upgrade",
+        "203.0.113.10",
+        "Production, us-west",
+        "web-1 goes back 11 days. Everything written to its disk since then is lost.",
+        "This cannot be undone.",
+        "web-1 is running. The provider stops it by itself",
+        "There is 1 newer snapshot: nightly",
+        "plan as if they do not",
+        "Passwords, keys and certificates",
+        "It is compared with the provider once more just before sending",
+        "Keep web-1 as it is",
+    ):
+        assert words in page
+
+
+def test_without_scripts_typing_the_name_asks_for_the_restore(old, rosa, client_of):
+    client = client_of(rosa)
+    sent = form_on(client.get(address(old)), address(old))
+    assert sent["safety_snapshot"] == "on"
+    answer = client.post(address(old), sent | {"typed": " WEB-1 "})
+    restore = Operation.objects.get(kind="restore")
+    assert (answer.status_code, answer.url) == (303, f"/operations/{restore.pk}/")
+    assert restore.children.get().name.startswith("before-restore-")
+    page = text(client.get(answer.url))
+    assert "Waiting to restore web-1 to pre-upgrade" in page
+    assert "The safety snapshot comes first." in page
+
+
+def test_the_safety_snapshot_can_be_left_out(old, rosa, client_of):
+    client = client_of(rosa)
+    sent = form_on(client.get(address(old)), address(old)) | {"typed": "web-1"}
+    del sent["safety_snapshot"]
+    client.post(address(old), sent)
+    assert not Operation.objects.get().children.exists()
+
+
+def test_a_wrong_name_is_told_and_nothing_is_lost(old, web, rosa, client_of):
+    a_server(web.account, "web-2")
+    client = client_of(rosa)
+    sent = form_on(client.get(address(old)), address(old))
+    answer = client.post(address(old), sent | {"typed": "web-2"})
+    assert answer.status_code == 422
+    page = text(answer)
+    assert "That is not the name of the server you are restoring, which is web-1." in page
+    assert "You typed web-2, which is another of your servers." in page
+    again = form_on(answer, address(old))
+    assert again["typed"] == "web-2"
+    assert again["request_key"] == sent["request_key"]
+    assert again["safety_snapshot"] == "on"
+    assert not Operation.objects.exists()
+
+
+def test_an_empty_name_and_an_empty_form_are_refused(old, rosa, client_of):
+    client = client_of(rosa)
+    sent = form_on(client.get(address(old)), address(old))
+    assert "Please type web-1 to confirm." in text(client.post(address(old), sent))
+    assert client.post(address(old), {}).status_code == 422
+    assert not Operation.objects.exists()
+
+
+def test_facts_that_changed_are_shown_anew_and_must_be_confirmed_anew(old, web, rosa, client_of):
+    client = client_of(rosa)
+    sent = form_on(client.get(address(old)), address(old)) | {"typed": "web-1"}
+    a_snapshot(web, "taken-meanwhile", days=0)
+    answer = client.post(address(old), sent)
+    assert answer.status_code == 422
+    page = text(answer)
+    assert "What this page showed has changed meanwhile." in page
+    assert "taken-meanwhile" in page
+    again = form_on(answer, address(old))
+    assert again["typed"] == ""
+    assert again["seen"] != sent["seen"]
+    assert not Operation.objects.exists()
+    assert client.post(address(old), again | {"typed": "web-1"}).status_code == 303
+
+
+def test_a_digest_that_was_made_up_is_not_believed(old, rosa, client_of):
+    answer = client_of(rosa).post(address(old), {"typed": "web-1", "seen": "0" * 64})
+    assert answer.status_code == 422
+    assert not Operation.objects.exists()
+
+
+def test_sending_it_twice_makes_one_operation(old, rosa, client_of):
+    client = client_of(rosa)
+    sent = form_on(client.get(address(old)), address(old)) | {"typed": "web-1"}
+    first, second = client.post(address(old), sent), client.post(address(old), sent)
+    assert first.url == second.url
+    assert Operation.objects.filter(parent=None).count() == 1
+
+
+def test_at_five_of_five_there_is_no_safety_snapshot_and_the_page_says_why(
+    old, web, rosa, client_of
+):
+    others = [a_snapshot(web, f"nightly-{n}", days=n + 1) for n in range(4)]
+    client = client_of(rosa)
+    answer = client.get(address(old))
+    page, sent = text(answer), form_on(answer, address(old))
+    assert "No slot is free (5 of 5), so no safety snapshot can be taken." in page
+    assert "safety_snapshot" not in sent
+    for other in others:
+        assert f'href="/snapshots/{other.pk}/delete/"' in answer.content.decode()
+    assert f'href="/snapshots/{old.pk}/delete/"' not in answer.content.decode()
+    client.post(address(old), sent | {"typed": "web-1", "safety_snapshot": "on"})
+    assert not Operation.objects.get().children.exists()
+
+
+def test_a_snapshot_that_is_not_completed_cannot_be_restored(old, rosa, client_of):
+    old.status = "in_progress"
+    old.save()
+    answer = client_of(rosa).get(address(old))
+    assert "is “in_progress” at the provider, not completed" in text(answer)
+    assert "typed" not in answer.content.decode()
+
+
+def test_a_snapshot_that_is_gone_cannot_be_restored(old, rosa, client_of):
+    old.gone_at = old.created_at + timedelta(days=1)
+    old.save()
+    client = client_of(rosa)
+    assert "so web-1 cannot be restored to it" in text(client.get(address(old)))
+    seen = operations.facts(old)["digest"]
+    answer = client.post(address(old), {"typed": "web-1", "seen": seen})
+    assert answer.status_code == 422
+
+
+def test_while_the_server_is_busy_the_form_waits(old, web, rosa, alice, client_of):
+    an_operation("create", web, State.RUNNING, alice, name="first")
+    answer = client_of(rosa).get(address(old))
+    assert "web-1 is busy: Alice asked for the snapshot first" in text(answer)
+    assert 'name="typed"' not in answer.content.decode()
+
+
+def test_an_operator_may_not_restore_and_is_told_who_can_change_that(old, oscar, client_of):
+    client = client_of(oscar)
+    words = "You may not restore servers in Northwind. Alice can give you that right."
+    for answer in (client.get(address(old)), client.post(address(old), {"typed": "web-1"})):
+        assert answer.status_code == 403
+        assert words in text(answer)
+
+
+def test_the_form_carries_its_token_against_forgery(old, rosa):
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(rosa)
+    sent = form_on(client.get(address(old)), address(old))
+    assert client.post(address(old), sent | {"typed": "web-1"}).status_code == 303
+    sent.pop("csrfmiddlewaretoken")
+    assert client.post(address(old), sent | {"typed": "web-1"}).status_code == 403

@@ -1,0 +1,138 @@
+"""The page that takes a snapshot."""
+
+import pytest
+
+from snapshots.models import Event, Operation
+from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
+
+
+@pytest.fixture
+def web(team):
+    return a_server(an_account(team))
+
+
+def address(server):
+    return f"/servers/{server.pk}/snapshots/new/"
+
+
+def test_without_scripts_the_form_that_the_page_offers_takes_a_snapshot(web, oscar, client_of):
+    client = client_of(oscar)
+    sent = form_on(client.get(address(web)), address(web))
+    answer = client.post(address(web), sent | {"note": "Before the update"})
+    assert (answer.status_code, answer.url) == (303, f"/servers/{web.pk}/")
+    operation = Operation.objects.get()
+    assert operation.name.startswith("web-1-20")
+    assert operation.note == "Before the update"
+    page = text(client.get(answer.url))
+    assert operation.name in page
+    assert "Queued" in page
+
+
+def test_the_page_says_what_a_person_should_know_first(web, oscar, client_of):
+    page = text(client_of(oscar).get(address(web)))
+    assert "web-1 is running. The copy may be like a disk after a power cut" in page
+    assert "It takes slot 1 of 5." in page
+    assert "It is not an off-site backup" in page
+
+
+def test_a_stopped_server_gets_no_warning_about_running(web, oscar, client_of):
+    web.status = "stopped"
+    web.save()
+    assert "power cut" not in text(client_of(oscar).get(address(web)))
+
+
+def test_a_name_the_provider_refuses_is_explained_and_everything_typed_stays(web, oscar, client_of):
+    answer = client_of(oscar).post(address(web), {"name": "före update", "note": "why not"})
+    assert answer.status_code == 422
+    assert "Not allowed: space ö" in text(answer)
+    assert 'value="före update"' in answer.content.decode()
+    assert "why not" in text(answer)
+    assert not Operation.objects.exists()
+
+
+def test_an_empty_form_is_answered_in_our_words(web, oscar, client_of):
+    answer = client_of(oscar).post(address(web), {})
+    assert answer.status_code == 422
+    assert "A snapshot needs a name." in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("before-update_2", "The provider accepts this name."),
+        ("before update", "Not allowed: space"),
+        ("x" * 65, "The name has 65 characters; 64 fit."),
+    ],
+)
+def test_while_a_name_is_typed_the_server_says_whether_it_will_do(
+    web, oscar, client_of, name, words
+):
+    headers = {"HX-Request": "true", "HX-Target": "name-check"}
+    answer = client_of(oscar).get(address(web), {"name": name}, headers=headers)
+    assert words in text(answer)
+    assert "<html" not in answer.content.decode()
+
+
+def test_sending_the_same_form_twice_makes_one_operation(web, oscar, client_of):
+    client = client_of(oscar)
+    sent = form_on(client.get(address(web)), address(web))
+    assert [client.post(address(web), sent).status_code for _ in range(2)] == [303, 303]
+    assert Operation.objects.count() == 1
+
+
+def test_a_second_form_is_told_who_is_doing_what(web, oscar, rosa, client_of):
+    client_of(rosa).post(address(web), {"name": "first"})
+    answer = client_of(oscar).post(address(web), {"name": "second"})
+    assert answer.status_code == 422
+    assert "web-1 is busy: Rosa asked for the snapshot first" in text(answer)
+
+
+def test_at_five_of_five_the_page_names_the_five_with_a_link_to_delete_each(web, rosa, client_of):
+    five = [a_snapshot(web, f"nightly-{n}", days=n + 1) for n in range(5)]
+    answer = client_of(rosa).get(address(web))
+    assert "All 5 slots are taken" in text(answer)
+    for snapshot in five:
+        assert snapshot.name in text(answer)
+        assert f'href="/snapshots/{snapshot.pk}/delete/"' in answer.content.decode()
+    assert "Take snapshot</button>" not in answer.content.decode()
+
+
+def test_a_form_that_comes_too_late_for_the_last_slot_keeps_what_was_typed(web, rosa, client_of):
+    for n in range(5):
+        a_snapshot(web, f"nightly-{n}")
+    answer = client_of(rosa).post(address(web), {"name": "sixth", "note": "typed with care"})
+    assert answer.status_code == 422
+    assert "All 5 slots of web-1 are taken" in text(answer)
+    assert "typed with care" in text(answer)
+    assert 'value="sixth"' in answer.content.decode()
+
+
+def test_an_operator_who_may_not_delete_is_told_so_at_five_of_five(web, oscar, client_of):
+    five = [a_snapshot(web, f"nightly-{n}") for n in range(5)]
+    answer = client_of(oscar).get(address(web))
+    assert "You may not delete snapshots in Northwind. Alice can give you that right." in text(
+        answer
+    )
+    assert f"/snapshots/{five[0].pk}/delete/" not in answer.content.decode()
+
+
+def test_while_the_server_is_busy_the_page_says_with_what(web, oscar, rosa, client_of):
+    an_operation("create", web, "running", rosa, name="first")
+    page = text(client_of(oscar).get(address(web)))
+    assert "web-1 is busy: Rosa asked for the snapshot first" in page
+
+
+def test_a_viewer_is_refused_in_words_and_the_attempt_is_written_down(web, vera, client_of):
+    client = client_of(vera)
+    answer = client.get(address(web))
+    assert answer.status_code == 403
+    assert "You may not take snapshots in Northwind. Alice can give you that right." in text(answer)
+    assert client.post(address(web), {}).status_code == 403
+    assert Event.objects.filter(verb="refused", actor=vera).count() == 1
+
+
+def test_by_htmx_the_browser_is_sent_on_by_a_header(web, oscar, client_of):
+    answer = client_of(oscar).post(
+        address(web), {"name": "by-htmx"}, headers={"HX-Request": "true"}
+    )
+    assert answer.headers["HX-Redirect"] == f"/servers/{web.pk}/"
