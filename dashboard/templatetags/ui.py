@@ -56,7 +56,7 @@ register = template.Library()
 def icon(name: str, size: int = 18) -> SafeString:
     """A Lucide icon. Decoration: the word beside it is what is read out."""
     drawing = lucide._render_icon(
-        name, size, aria_hidden="true", focusable="false", class_=f"icon icon-{name}"
+        name, size, aria_hidden="true", focusable="false", class_=f"glyph glyph-{name}"
     )
     # The drawing comes out of the package's own archive, chosen by a name from our templates.
     return mark_safe(drawing.replace(" class-=", " class="))  # noqa: S308

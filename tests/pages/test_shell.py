@@ -21,7 +21,7 @@ FORBIDDEN = {
     "an inline style": r"\sstyle\s*=",
     "a style element": r"<style",
     "an inline script": r"<script(?![^>]*\ssrc=)",
-    "an inline handler": r"\son[a-z]+\s*=",
+    "an inline handler": r"\son(?:click|load|error|change|submit|input|focus|toggle|key\w+)\s*=",
     "hx-on": r"hx-on",
     "script values": r"['\"]js:|javascript:",
     "the safe filter": r"\|\s*safe(seq)?\b",

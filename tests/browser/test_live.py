@@ -1,0 +1,116 @@
+"""A page stays live, says how old it is, and never loses what it shows."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from snapshots.models import State
+from tests.browser.conftest import finish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ASK = "htmx.trigger('#live', 'live:now')"
+
+
+def test_a_change_arrives_and_focus_and_open_menus_stay(running, alice, visit):
+    page = visit(alice, "/settings/")
+    expect(page).to_have_title("(1) Your settings · Holdfast")
+    page.click("#tray-button")
+    link = page.locator(f"#tray-link-{running.pk}")
+    link.focus()
+    finish(running)
+    page.evaluate(ASK)
+    expect(page.locator("#tray-panel")).to_contain_text("Succeeded")
+    expect(page.locator("#tray-panel")).to_be_visible()
+    expect(link).to_be_focused()
+    expect(page).to_have_title("Your settings · Holdfast")
+    expect(page.locator("#status")).to_have_text("Snapshot before-update of web-1: Succeeded")
+    expect(page.locator("#flashes")).to_contain_text("before-update of web-1: Succeeded")
+    assert page.complaints == []
+
+
+def test_nothing_new_touches_nothing(running, alice, visit):
+    page = visit(alice, "/settings/")
+    page.evaluate("document.querySelector('#tray').dataset.mark = 'same'")
+    with page.expect_response(lambda got: "/live/" in got.url) as answer:
+        page.evaluate(ASK)
+    assert answer.value.status == 204
+    assert page.evaluate("document.querySelector('#tray').dataset.mark") == "same"
+
+
+def test_the_page_asks_by_itself_at_the_servers_pace(running, alice, visit):
+    page = visit(alice, "/settings/")
+    assert page.get_attribute("#live", "hx-trigger").startswith(("every 4", "every 5"))
+    with page.expect_response(lambda got: "/live/" in got.url, timeout=7000):
+        pass
+
+
+def test_a_hidden_or_paused_page_asks_nothing(running, alice, visit):
+    page = visit(alice, "/settings/")
+    page.click("#freshness-switch")
+    expect(page.locator("#freshness-words")).to_contain_text("Paused at")
+    before = len(page.polls)
+    page.evaluate(ASK)
+    page.wait_for_timeout(2500)
+    assert len(page.polls) == before
+    page.reload()
+    expect(page.locator("#freshness-words")).to_contain_text("Paused at")  # remembered in the tab
+    page.click("#freshness-switch")
+    expect(page.locator("#freshness-words")).to_have_text("Live")
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.wait_for_timeout(300)
+    before = len(page.polls)
+    page.evaluate(ASK)
+    page.wait_for_timeout(2500)
+    assert len(page.polls) == before
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    with page.expect_response(lambda got: "/live/" in got.url):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+@pytest.mark.parametrize("how", ["502", "cut"])
+def test_a_failing_poll_keeps_the_data_says_their_age_and_recovers(running, alice, visit, how):
+    page = visit(alice, "/settings/")
+    page.route(
+        "**/live/**",
+        lambda route: route.abort() if how == "cut" else route.fulfill(status=502, body="<h1>x"),
+    )
+    page.evaluate(ASK)
+    expect(page.locator("#freshness-words")).to_contain_text("ago. Retrying…")
+    expect(page.locator("h1")).to_have_text("Your settings")
+    expect(page.locator("#tray-panel")).to_contain_text("before-update")
+    page.unroute("**/live/**")
+    expect(page.locator("#freshness-words")).to_have_text("Live", timeout=10_000)
+
+
+def test_elapsed_time_ticks_without_asking(running, alice, visit):
+    page = visit(alice, "/settings/")
+    page.click("#freshness-switch")
+    page.click("#tray-button")
+    words = page.locator(f"#tray-{running.pk} [data-since]")
+    first = words.inner_text()
+    expect(words).not_to_have_text(first, timeout=3000)
+
+
+def test_a_dead_session_leads_to_the_sign_in_and_back(running, alice, visit):
+    page = visit(alice, "/settings/")
+    page.context.clear_cookies()
+    page.evaluate(ASK)
+    page.wait_for_url("**/auth/login/?next=%2Fsettings%2F")
+
+
+def test_a_failure_is_an_alert_that_stays(running, alice, visit):
+    page = visit(alice, "/settings/")
+    finish(running, State.FAILED)
+    page.evaluate(ASK)
+    expect(page.locator("#flashes [role=alert]")).to_contain_text("Failed")
+    expect(page.locator("#flashes [data-goes-away]")).to_have_count(0)
+
+
+def test_the_server_page_draws_the_running_operation_in_place(running, alice, visit):
+    page = visit(alice, f"/servers/{running.server_id}/")
+    expect(page.locator("main")).to_contain_text("before-update")
+    finish(running, State.FAILED)
+    page.evaluate(ASK)
+    expect(page.locator("main progress")).to_have_count(0)
+    assert page.complaints == []
