@@ -114,7 +114,7 @@ def test_sign_in_take_watch_refuse_restore_delete_and_read(
 
     # Read what happened.
     page.click("nav >> text=Activity")
-    told = page.text_content("main")
+    told = " ".join(page.text_content("main").casefold().split())
     for sentence in (
         "asked for the snapshot before-update of web-1",
         "the snapshot before-update of web-1 is complete",
