@@ -29,12 +29,11 @@ from urllib.parse import urlsplit
 
 import redis
 
-from dashboard.supervisor import COMPLAINT, CannotStart, Program, Stopped, Supervisor, tied_to
+from dashboard.environment import BASE_DIR, COMPLAINT, LOOPBACK, remembered, text
+from dashboard.supervisor import CannotStart, Program, Stopped, Supervisor, tied_to
 
-BASE_DIR = Path(__file__).resolve().parent.parent
 VENDOR_API = "https://admin.vps.org/api/v1"
 DEMO_PACE = "15"  # ten of the provider's minutes pass in forty seconds
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 PATIENCE_WITH_WORKER = 45.0  # a reconnecting worker may be silent for 30 s and more
 
 
@@ -72,11 +71,12 @@ class House:
     @classmethod
     def from_environment(cls) -> House:
         """What the environment asks for. Takes the secrets out of it. Raises `CannotStart`."""
-        token = os.environ.pop("VPS_API_TOKEN", "").strip()
-        password = os.environ.pop("OWNER_PASSWORD", "")
+        token, password = text("VPS_API_TOKEN"), text("OWNER_PASSWORD")
+        for name in ("VPS_API_TOKEN", "OWNER_PASSWORD"):
+            os.environ.pop(name, None)
         home = Path(os.environ.get("DATA_DIR") or BASE_DIR / ".data" / ("own" if token else "demo"))
-        memory = _remembered(home)
-        is_demo = memory["DEMO"] == "1" if memory else not token
+        memory = remembered(home)
+        is_demo = memory.get("DEMO") == "1" if memory else not token
         if is_demo and token:
             raise CannotStart(
                 f"{home} holds the demo, whose passwords everybody knows."
@@ -113,7 +113,7 @@ class House:
 
     def furnish(self) -> dict[str, str]:
         """Make the keys at the first run, and set the settings that all programs share."""
-        memory = _remembered(self.home) or self._first_memory()
+        memory = remembered(self.home) or self._first_memory()
         os.environ.update(
             DATA_DIR=str(self.home),
             SITE_URL=self.url,
@@ -174,16 +174,16 @@ class House:
         return 0
 
     def _start(self, supervisor: Supervisor, memory: dict[str, str]) -> str:
+        say("Preparing the database ...")  # first: it is also the first to read the settings
+        supervisor.once("migrate", manage("migrate", "--verbosity=0"))
+        supervisor.once("createcachetable", manage("createcachetable"))
+        say("Starting everything ...")
         broker = self._broker()
         if broker:
             supervisor.start(broker)
         if self.is_demo:
             supervisor.start(self._simulator(memory["PROVIDER_API_URLS"]))
-        say("Preparing the database ...")
-        supervisor.once("migrate", manage("migrate", "--verbosity=0"))
-        supervisor.once("createcachetable", manage("createcachetable"))
         people = self._people(supervisor)
-        say("Starting worker, beat and web ...")
         started = time.time()
         for program in (WORKER, BEAT):
             supervisor.start(Program(**program))
@@ -278,8 +278,10 @@ class WorkerWatch:
     no fault of the worker's. Beat is replaced with it: the silence may be beat's.
     """
 
-    def __init__(self, supervisor: Supervisor, heartbeat: Path) -> None:
-        self.supervisor, self.heartbeat = supervisor, heartbeat
+    def __init__(
+        self, supervisor: Supervisor, heartbeat: Path, patience: float = PATIENCE_WITH_WORKER
+    ) -> None:
+        self.supervisor, self.heartbeat, self.patience = supervisor, heartbeat, patience
         self.seen = 0.0
         self.since = time.monotonic()
 
@@ -287,13 +289,13 @@ class WorkerWatch:
         beat = _modified(self.heartbeat)
         if beat != self.seen:
             self.seen, self.since = beat, time.monotonic()
-        if time.monotonic() - self.since < PATIENCE_WITH_WORKER:
+        if time.monotonic() - self.since < self.patience:
             return
         self.since = time.monotonic()
         if broker_answers(os.environ["REDIS_URL"]):
             for program in self.supervisor.programs:
                 if program.name in {"worker", "beat"}:
-                    self.supervisor.replace(program, f"was silent for {PATIENCE_WITH_WORKER:g} s")
+                    self.supervisor.replace(program, f"was silent for {self.patience:g} s")
 
 
 # -- small questions -------------------------------------------------------------------------------
@@ -381,14 +383,6 @@ def _port() -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise CannotStart(f"PORT: {text!r} is not a port number.")
     return int(text)
-
-
-def _remembered(home: Path) -> dict[str, str]:
-    try:
-        lines = (home / "house.env").read_text().splitlines()
-    except OSError:
-        return {}
-    return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def _modified(file: Path) -> float:

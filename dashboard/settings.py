@@ -5,79 +5,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import warnings
 from urllib.parse import unquote, urlsplit
 
-import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from environ import Env
 
+from dashboard.environment import (
+    BASE_DIR,
+    DATA_DIR,
+    bad,
+    number,
+    several,
+    text,
+    truth,
+    web_address,
+    whole_number,
+)
 from snapshots.secrets import key_from
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
-
-
-# The directory of what is kept. `make run` leaves its keys there, for every command to find.
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
-if (DATA_DIR / "house.env").exists():
-    env.read_env(DATA_DIR / "house.env", overwrite=True)
-
-
-def bad(name: str, why: str) -> SystemExit:
-    """One line on standard error, exit code 1: in manage.py, gunicorn and celery alike."""
-    return SystemExit(f"Holdfast cannot start: {name}: {why}")
-
-
-def number(name: str, default: float, *, least: float, most: float) -> float:
-    text = env.str(name, default=str(default))
-    try:
-        value = float(text)
-    except ValueError:
-        raise bad(name, f"{text!r} is not a number.") from None
-    if not least <= value <= most:
-        raise bad(name, f"{text} is not between {least:g} and {most:g}.")
-    return value
-
-
-def whole_number(name: str, default: int, *, least: int, most: int) -> int:
-    value = number(name, default, least=least, most=most)
-    if value != int(value):
-        raise bad(name, f"{value:g} is not a whole number.")
-    return int(value)
-
-
-def truth(name: str, *, default: bool) -> bool:
-    text = env.str(name, default="1" if default else "0").strip().lower()
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"0", "false", "no", "off", ""}:
-        return False
-    raise bad(name, f"{text!r} is neither 1 nor 0.")
-
-
-def web_address(name: str, text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise bad(name, f"{text!r} is not an http(s) address.")
-    near = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if parts.scheme == "http" and not near and not ALLOW_HTTP:
-        raise bad(
-            name, f"{text!r} sends secrets in the clear; ALLOW_HTTP=1 allows it nevertheless."
-        )
-    return text.rstrip("/")
-
-
-ALLOW_HTTP = truth("ALLOW_HTTP", default=False)
-
 # -- the house ------------------------------------------------------------------------------------
-DEBUG = truth("DEBUG", default=False)
-DEMO = truth("DEMO", default=False)  # a simulated provider, and passwords that everybody knows
-SECRET_KEY = env.str("SECRET_KEY", default="")
+DEBUG = truth("DEBUG")
+DEMO = truth("DEMO")  # a simulated provider, and passwords that everybody knows
+SECRET_KEY = text("SECRET_KEY")
 if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10:
     raise bad("SECRET_KEY", "needs 50 random characters or more: `openssl rand -hex 32`.")
 
-SITE_URL = web_address("SITE_URL", env.str("SITE_URL", default="http://localhost:8000"))
+SITE_URL = web_address("SITE_URL", text("SITE_URL", "http://localhost:8000"))
 if urlsplit(SITE_URL).path:
     raise bad("SITE_URL", f"{SITE_URL!r} has a path; the site must have a host name of its own.")
 IS_HTTPS = SITE_URL.startswith("https://")
@@ -85,7 +41,7 @@ if DEBUG and IS_HTTPS:
     raise bad("DEBUG", "would show the insides of a public site; it is for http://localhost only.")
 if DEMO and IS_HTTPS:
     raise bad("DEMO", "has passwords that everybody knows; it is for http://localhost only.")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(SITE_URL).hostname])
+ALLOWED_HOSTS = several("ALLOWED_HOSTS", urlsplit(SITE_URL).hostname or "")
 if "*" in ALLOWED_HOSTS:
     raise bad("ALLOWED_HOSTS", "'*' would let any Host header in; name your hosts.")
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -144,9 +100,10 @@ TEMPLATES = [
 ]
 
 # -- where truth lives ----------------------------------------------------------------------------
-_database_url = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'holdfast.sqlite3'}")
+_sqlite = f"sqlite:///{DATA_DIR / 'holdfast.sqlite3'}"
 try:
-    DATABASES = {"default": env.db_url_config(_database_url)}
+    with warnings.catch_warnings(action="error"):
+        DATABASES = {"default": Env.db_url_config(text("DATABASE_URL", _sqlite))}
 except Exception:
     raise bad("DATABASE_URL", "is not a database address this product knows.") from None
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -184,7 +141,7 @@ DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 # -- jobs: Redis carries ids and may be emptied at any moment with nothing lost --------------------
-CELERY_BROKER_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = text("REDIS_URL", "redis://127.0.0.1:6379/0")
 if urlsplit(CELERY_BROKER_URL).scheme not in {"redis", "rediss", "redis+socket"}:
     raise bad("REDIS_URL", "only redis://, rediss:// and redis+socket:// are supported.")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -209,16 +166,16 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # the worker
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file; the timetable has no memory
 CELERY_WORKER_CONCURRENCY = whole_number("WORKER_CONCURRENCY", 4, least=1, most=64)
 CELERY_DB_REUSE_MAX = 1000
-HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
+HEARTBEAT_FILE = text("HEARTBEAT_FILE")
 
 # -- the provider ---------------------------------------------------------------------------------
 PROVIDER_API_URLS = [
     web_address("PROVIDER_API_URLS", url)
-    for url in env.list("PROVIDER_API_URLS", default=["https://admin.vps.org/api/v1"])
+    for url in several("PROVIDER_API_URLS", "https://admin.vps.org/api/v1")
 ]
 PROVIDER_PACE = number("PROVIDER_PACE", 1, least=0.1, most=1000)
 try:
-    TOKEN_KEYS = [key_from(text) for text in env.list("TOKEN_KEYS", default=[])]
+    TOKEN_KEYS = [key_from(key) for key in several("TOKEN_KEYS")]
 except ValueError:
     raise bad("TOKEN_KEYS", "each key is base64 of 32 bytes: `openssl rand -base64 32`.") from None
 if not TOKEN_KEYS:
@@ -257,19 +214,19 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = truth("SERVE_STATIC_FROM_SOURCE", default=DEBUG)
-STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+STATIC_ROOT = text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
 if WHITENOISE_USE_FINDERS:
     STATIC_ROOT = None  # nothing was collected
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 try:
-    vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
-except (KeyError, ValueError):
+    vars().update(Env.email_url_config(text("EMAIL_URL", "consolemail://")))
+except (ImproperlyConfigured, KeyError, ValueError):
     raise bad(
         "EMAIL_URL", "is not a mail address such as smtp+tls://user:password@host:587."
     ) from None
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="holdfast@localhost")
+DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "holdfast@localhost")
 
 # -- hardening ------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
@@ -294,7 +251,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
-if truth("TRUST_PROXY_HEADERS", default=False):
+if truth("TRUST_PROXY_HEADERS"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
@@ -306,7 +263,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # as W005
 ]
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
     raise bad("LOG_LEVEL", f"{LOG_LEVEL!r} is none of DEBUG, INFO, WARNING, ERROR.")
 LOGGING = {

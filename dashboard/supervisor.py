@@ -17,10 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dashboard.environment import COMPLAINT
+
 QUICK_END = 60.0  # a program that ran this long begins its back-off anew
 LONGEST_PAUSE = 30.0
 KEPT_LOG = 5_000_000  # bytes; an older log is kept once, as name.log.1
-COMPLAINT = "Holdfast cannot start: "
 PR_SET_PDEATHSIG = 1
 _prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only; elsewhere kill -9 leaves orphans
 
@@ -86,14 +87,13 @@ class Supervisor:
     def once(self, name: str, command: Sequence[str], *, input: bytes = b"") -> str:
         """Run a command to its end and return what it printed. Raises `CannotStart`, `Stopped`."""
         program = Program(name, command, input=input)
-        log = self._spawn(program)
-        begin = log.stat().st_size
+        log = self._spawn(program, log_mode="wb")
         while program.is_running:
             self._rest()
             if self.asked_to_stop:
                 self._kill_group(program)
                 raise Stopped
-        said = log.read_bytes()[begin:].decode(errors="replace").strip("\n")
+        said = log.read_text(errors="replace").strip("\n")
         if program.process and program.process.returncode:
             last = said.splitlines()[-1] if said else f"{name} failed without a word."
             raise CannotStart(last.removeprefix("CommandError: ").removeprefix(COMPLAINT))
@@ -123,11 +123,11 @@ class Supervisor:
             self._rest()
         return True
 
-    def _spawn(self, program: Program) -> Path:
+    def _spawn(self, program: Program, *, log_mode: str = "ab") -> Path:
         log = self.logs / f"{program.name}.log"
         if log.exists() and log.stat().st_size > KEPT_LOG:
             log.replace(log.with_suffix(".log.1"))
-        with log.open("ab") as output:
+        with log.open(log_mode) as output:
             process = subprocess.Popen(  # noqa: S603 - our own commands
                 program.command,
                 stdin=subprocess.PIPE,
