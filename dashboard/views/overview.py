@@ -26,7 +26,6 @@ from snapshots.permissions import (
 
 LATELY = timedelta(days=1)  # how long a failure without a later success is shown
 NAMED = 4  # servers named in a line; the rest is counted
-PARTS = ("_attention", "_running", "_coverage", "_recent")
 
 
 @require_safe
@@ -38,9 +37,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @live.region("overview")
 def page_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
-    context = about(request.user)
-    for part in PARTS:
-        yield Fragment(f"overview/{part}.html", context)
+    yield Fragment("overview/_all.html", about(request.user))
 
 
 def about(user: User) -> dict[str, Any]:

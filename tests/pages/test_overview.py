@@ -1,10 +1,13 @@
 """The first page: what needs attention, what runs, and how far back everything can go."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
+from snapshots.models import Account, Operation
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
 
 
@@ -108,3 +111,60 @@ def test_a_hundred_servers_cost_no_more_queries(web, rosa, client_of):
         an_operation("restore", server, "failed" if n % 2 else "running", rosa, snapshot=old)
     client = client_of(rosa)
     assert queries(client, "/") <= 15
+
+
+def polled(client, address):
+    """The page, and what its poll brings after something has changed."""
+    page = client.get(address).content.decode()
+    Account.objects.update(revision=F("revision") + 1)
+    Operation.objects.update(revision=99)
+    poll = re.search(r'hx-get="(/live/[^"]+)"', page)[1].replace("&amp;", "&")
+    current = {"HX-Current-URL": f"http://testserver{address}"}
+    return page, client.get(poll, headers=current).content.decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/",
+        "/accounts/",
+        "/accounts/{account}/",
+        "/servers/",
+        "/servers/?q=web&sort=-name",
+        "/servers/{server}/",
+        "/snapshots/",
+        "/snapshots/{snapshot}/",
+        "/operations/{operation}/",
+        "/activity/",
+    ],
+)
+def test_a_poll_brings_the_same_regions_that_the_page_has(web, rosa, client_of, address):
+    snapshot = a_snapshot(web, "pre-upgrade", days=1)
+    operation = an_operation("restore", web, "needs_person", rosa, snapshot=snapshot)
+    address = address.format(
+        account=web.account_id, server=web.pk, snapshot=snapshot.pk, operation=operation.pk
+    )
+    page, brought = polled(client_of(rosa), address)
+    regions = set(re.findall(r'id="([^"]+)" hx-swap-oob="morph', brought))
+    assert regions - {"tray", "trouble"}
+    for region in regions:
+        assert f'id="{region}"' in page
+
+
+def test_a_list_that_polls_stays_filtered(web, rosa, client_of):
+    a_server(web.account, "db-1")
+    _page, brought = polled(client_of(rosa), "/servers/?q=web")
+    assert "web-1" in brought
+    assert "db-1" not in brought
+
+
+def test_a_verdict_that_is_being_typed_is_left_alone(web, rosa, client_of):
+    snapshot = a_snapshot(web, "pre-upgrade", days=1)
+    operation = an_operation("restore", web, "needs_person", rosa, snapshot=snapshot)
+    client = client_of(rosa)
+    page = client.get(f"/operations/{operation.pk}/").content.decode()
+    Account.objects.update(revision=F("revision") + 1)  # something else has changed
+    poll = re.search(r'hx-get="(/live/[^"]+)"', page)[1].replace("&amp;", "&")
+    brought = client.get(poll).content.decode()
+    assert "operation-head-" in brought
+    assert "operation-verdict-" not in brought
