@@ -24,7 +24,7 @@ from snapshots.models import (
     Snapshot,
 )
 from snapshots.models.inventory import marker_in
-from snapshots.models.operation import WATCHED
+from snapshots.models.operation import HOLDING, WATCHED
 from snapshots.operations import budget, settle, times
 from snapshots.provider import errors as wire
 from snapshots.provider import types
@@ -331,15 +331,28 @@ def _mark_gone(
 
 
 def _tell_found(account: Account, new: list[Snapshot]) -> None:
-    """Say which snapshots were taken outside. Ours are known by id or by marker."""
+    """Say which snapshots were taken outside. Ours are known by id or by marker.
+
+    Nothing is said of one that an open request of ours, on that server and of that name, may have
+    made: whose it is will be settled.
+    """
     ids = {row.remote_id for row in new}
     markers = {row.marker for row in new if row.marker}
     ours = Operation.objects.filter(account=account, kind=Kind.CREATE).filter(
         Q(remote_id__in=ids) | Q(marker__in=markers)
     )
     known = {value for pair in ours.values_list("remote_id", "marker") for value in pair}
+    open_requests = set(
+        Operation.objects.filter(account=account, kind=Kind.CREATE, state__in=HOLDING).values_list(
+            "server_id", "name"
+        )
+    )
     for row in account.snapshots.filter(remote_id__in=ids, gone_at=None).select_related("server"):
-        if row.remote_id not in known and (row.marker or None) not in known:
+        if (
+            row.remote_id not in known
+            and (row.marker or None) not in known
+            and (row.server_id, row.name) not in open_requests
+        ):
             events.record(
                 events.Verb.SNAPSHOT_FOUND,
                 team=account.team,

@@ -41,10 +41,10 @@ class Evidence:
         return self.seen[-1] if self.seen else None
 
     @property
-    def proofs(self) -> list[Sighting]:
-        """What complete passes showed after a request could still have been under way."""
+    def after_quiet(self) -> list[Sighting]:
+        """What was seen once no request could still have been under way."""
         quiet = times.quiet_end(self.sent_at)
-        return [s for s in self.seen if s.complete and s.begun_at >= quiet]
+        return [s for s in self.seen if s.begun_at >= quiet]
 
 
 def settle(operation: Operation, now: datetime | None = None) -> bool:
@@ -64,10 +64,11 @@ def settle(operation: Operation, now: datetime | None = None) -> bool:
     if verdict is None:
         return False
     changes: dict[str, Any] = {}
-    if verdict.remote_id:
-        changes["remote_id"] = verdict.remote_id
+    remote_id = verdict.remote_id or operation.remote_id
+    if remote_id and operation.snapshot is None:
+        changes["remote_id"] = remote_id
         changes["snapshot"] = Snapshot.objects.filter(
-            account=operation.account_id, remote_id=verdict.remote_id, gone_at=None
+            account=operation.account_id, remote_id=remote_id, gone_at=None
         ).first()
     return move(operation, verdict.state, verdict.reason, details=verdict.details, changes=changes)
 
@@ -105,10 +106,10 @@ def _create_in_doubt(e: Evidence) -> Verdict | None:
         return Verdict(State.NEEDS_PERSON, Reason.TWO_MARKED)
     if e.last.marked:
         return Verdict(State.RUNNING, Reason.SEEN_MARKED, remote_id=e.last.marked[0])
-    if not e.proofs or not e.last.complete:
+    if not e.after_quiet or not e.last.complete:
         return None
     if e.keeps_descriptions:
-        if _agree(e.proofs, lambda s: not s.marked):
+        if _agree(e.after_quiet, lambda s: not s.marked):
             return Verdict(State.NOT_APPLIED, Reason.NOT_LISTED)
         return None
     if len(e.last.candidates) > 1:
@@ -116,7 +117,7 @@ def _create_in_doubt(e: Evidence) -> Verdict | None:
     if e.last.candidates:
         return Verdict(State.RUNNING, Reason.ADOPTED, remote_id=e.last.candidates[0])
     long_enough = e.now >= times.quiet_end(e.sent_at) + times.adoption_window()
-    if long_enough and _agree(e.proofs, lambda s: not s.candidates):
+    if long_enough and _agree(e.after_quiet, lambda s: not s.candidates):
         return Verdict(State.NOT_APPLIED, Reason.NOT_LISTED)
     return None
 
@@ -143,11 +144,11 @@ def _restore_in_doubt(e: Evidence) -> Verdict | None:
 
 
 def _delete_in_doubt(e: Evidence) -> Verdict | None:
-    if _agree(e.proofs, lambda s: not s.status):
+    if _agree(e.after_quiet, lambda s: not s.status):
         return Verdict(State.SUCCEEDED, Reason.NOT_LISTED)
-    if _agree(e.proofs, lambda s: bool(s.status) and s.unchanged is True):
+    if _agree(e.after_quiet, lambda s: bool(s.status) and s.unchanged is True):
         return Verdict(State.NOT_APPLIED, Reason.STILL_LISTED)
-    if _agree(e.proofs, lambda s: bool(s.status) and s.unchanged is False):
+    if _agree(e.after_quiet, lambda s: bool(s.status) and s.unchanged is False):
         return Verdict(State.NEEDS_PERSON, Reason.CHANGED_MEANWHILE)
     return None
 

@@ -48,7 +48,6 @@ TABLE = (
     Transition(RUNNING, State.FAILED, "settle", "seen failed twice"),
     Transition(RUNNING, PERSON, "settle", "the evidence cannot decide"),
     Transition(PERSON, State.SUCCEEDED, "a person", "with a reason"),
-    Transition(PERSON, State.FAILED, "a person", "with a reason"),
     Transition(PERSON, State.NOT_APPLIED, "a person", "with a reason"),
 )
 ALLOWED = frozenset((t.before, t.after) for t in TABLE)

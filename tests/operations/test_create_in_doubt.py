@@ -2,7 +2,7 @@
 
 import pytest
 
-from snapshots.models import Account, State
+from snapshots.models import Account, Event, State
 from tests.conftest import fresh, take
 
 
@@ -61,6 +61,7 @@ def test_without_descriptions_the_one_new_match_is_adopted_and_said_so(stage, se
     operation = lost(stage, server, oscar, "close_after")
     operation = stage.watch(operation, times=4)
     assert (operation.state, operation.reason) == (State.RUNNING, "adopted")
+    assert not Event.objects.filter(verb="snapshot.found").exists()
     assert stage.watch(operation, minutes=5).state == State.SUCCEEDED
 
 
