@@ -87,9 +87,8 @@
     } else if (status === 404 || status === 403) {
       gone = true; say(chip.dataset.gone);
     } else if (status !== 401) {
-      const base = 1000 * Number(poller()?.dataset.seconds || 5);
+      notBefore = Date.now() + Math.min(minute, 5000 * 2 ** failures) * (0.9 + 0.2 * Math.random());
       failures += 1;
-      notBefore = Date.now() + Math.min(minute, base * 2 ** failures) * (0.9 + 0.2 * Math.random());
       if (failures === 1) setTimeout(retry, notBefore - Date.now());
     }
     draw();

@@ -67,7 +67,7 @@ def visit(browser: Browser, live_server: Any) -> Iterator[Callable[..., Any]]:
 
 def _keep(page: Any, said: Any) -> None:
     if said.type == "error":
-        page.complaints.append(said.text)
+        page.complaints.append(f"{said.text} ({said.location.get('url')})")
 
 
 @pytest.fixture
