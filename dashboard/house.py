@@ -189,7 +189,7 @@ class House:
             supervisor.start(Program(**program))
         supervisor.start(self._web(), within=60)
         heartbeat = self.home / "heartbeat"
-        if not supervisor.wait_for(lambda: _modified(heartbeat) >= started, seconds=30):
+        if not supervisor.wait_for(lambda: modified(heartbeat) >= started, seconds=30):
             say("The worker gives no sign of life yet; see log/worker.log and log/beat.log.")
         return people
 
@@ -286,7 +286,7 @@ class WorkerWatch:
         self.since = time.monotonic()
 
     def look(self) -> None:
-        beat = _modified(self.heartbeat)
+        beat = modified(self.heartbeat)
         if beat != self.seen:
             self.seen, self.since = beat, time.monotonic()
         if time.monotonic() - self.since < self.patience:
@@ -331,10 +331,10 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
         return False
 
 
-def is_healthy(host: str, port: int) -> bool:
+def is_healthy(host: str, port: int, site: str = "localhost") -> bool:
     connection = HTTPConnection(host, port, timeout=2)
     try:
-        connection.request("GET", "/healthz", headers={"Host": "localhost"})
+        connection.request("GET", "/healthz", headers={"Host": site})
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False
@@ -385,7 +385,7 @@ def _port() -> int:
     return int(text)
 
 
-def _modified(file: Path) -> float:
+def modified(file: Path) -> float:
     try:
         return file.stat().st_mtime
     except OSError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent.parent
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 GOOD = {
     "SECRET_KEY": "0123456789abcdef" * 4,
@@ -117,3 +119,12 @@ def test_the_deployment_check_has_nothing_to_say() -> None:
     result = run("manage.py", "check", "--deploy", "--fail-level=WARNING")
     assert result.returncode == 0, result.stderr
     assert "no issues" in result.stdout
+
+
+def test_every_variable_is_documented() -> None:
+    table = (ROOT / "docs" / "configuration.md").read_text()
+    for file in ("settings.py", "environment.py", "house.py"):
+        source = (ROOT / "dashboard" / file).read_text()
+        asked = r'(?:text|several|number|truth|environ\.get|whole_number)\(\s*"([A-Z_]+)"'
+        for name in re.findall(asked, source):
+            assert f"| `{name}` |" in table, f"{name} of {file}"
