@@ -358,6 +358,48 @@ def test_the_fences_stand_before_the_first_byte(
     assert 2000 < milliseconds <= 3000
 
 
+def test_a_freeze_during_the_handshake_means_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+    tls: ssl.SSLContext,
+    certificate: Path,
+    listening: Listen,
+    talking_to: Talk,
+) -> None:
+    def freeze(sock: ssl.SSLSocket, block: bool = False) -> None:
+        ssl.SSLSocket.do_handshake(sock, block)
+        connection._running.get().ends_at = monotonic()
+
+    monkeypatch.setattr(connection._TimedTLSSocket, "do_handshake", freeze, raising=False)
+    peer = listening(answer(201, CREATED), tls=tls)
+    with pytest.raises(NotSent, match="no answer in time"):
+        create(talking_to(peer, ca_file=str(certificate)))
+    peer.close()
+    assert peer.heard in ([], [b""])
+
+
+def test_the_connection_is_closed_whoever_still_holds_the_answer(
+    monkeypatch: pytest.MonkeyPatch, listening: Listen, talking_to: Talk
+) -> None:
+    held = []
+
+    def fail(*args: Any) -> None:
+        held.append(args)
+        raise RuntimeError("something of a library")
+
+    def keep_open(conn: socket.socket) -> None:
+        read_request(conn)
+        conn.sendall(answer(201, CREATED, Connection="keep-alive"))
+        peer.endings.append(wait_for_the_end(conn))
+
+    monkeypatch.setattr(connection.Adapter, "build_response", fail)
+    peer = listening(keep_open)
+    with pytest.raises(Unknown):
+        create(talking_to(peer))
+    peer.close()
+    assert held
+    assert peer.endings == ["reset"]
+
+
 def test_a_failure_of_an_unknown_kind_is_still_one_or_the_other(
     monkeypatch: pytest.MonkeyPatch, listening: Listen, talking_to: Talk
 ) -> None:
