@@ -35,7 +35,14 @@ def check(api_url: str, token: str) -> Checked:
         raise Refused(_("%(url)s is not an API address of this installation.") % {"url": api_url})
     if not token.strip():
         raise Refused(_("Paste the token that the provider showed you."), field="token")
-    with Client(api_url, token.strip(), read_deadline=8) as client:
+    try:
+        asker = Client(api_url, token.strip(), read_deadline=8)
+    except ValueError:
+        raise Refused(
+            _("This is not a token: it contains spaces or characters that no token has."),
+            field="token",
+        ) from None
+    with asker as client:
         try:
             identity = client.identity()
             return Checked(identity, client.servers().items)

@@ -25,6 +25,14 @@ def test_a_token_that_opens_nothing_is_refused_with_the_providers_words(
     assert "vps_wrong" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("token", ["vps_a b", "vps_ü", "vps_a\nb"])
+def test_a_mispasted_token_is_refused_before_it_is_sent(stage, team, alice, token):
+    calls = len(stage.provider.calls())
+    with pytest.raises(Refused, match="This is not a token"):
+        accounts.connect(team, label="x", api_url=stage.provider.url, token=token, actor=alice)
+    assert len(stage.provider.calls()) == calls
+
+
 def test_an_address_that_is_not_offered_is_refused_before_any_token_is_sent(stage, team, alice):
     with pytest.raises(Refused, match="not an API address"):
         accounts.connect(
