@@ -41,5 +41,5 @@ def theme(wanted: str) -> str:
 
 
 def _section(path: str) -> str:
-    first = path.strip("/").partition("/")[0]
-    return first or "overview"
+    first = path.strip("/").partition("/")[0] or "overview"
+    return {"operations": "activity"}.get(first, first)

@@ -38,6 +38,12 @@ def test_nothing_new_touches_nothing(running, alice, visit):
     assert page.evaluate("document.querySelector('#tray').dataset.mark") == "same"
 
 
+def test_an_answer_to_any_action_can_make_the_page_ask_at_once(running, alice, visit):
+    page = visit(alice, "/settings/")
+    with page.expect_response(lambda got: "/live/" in got.url):
+        page.evaluate("htmx.trigger('main', 'live:now')")  # as an HX-Trigger header does
+
+
 def test_the_page_asks_by_itself_at_the_servers_pace(running, alice, visit):
     page = visit(alice, "/settings/")
     assert page.get_attribute("#live", "hx-trigger").startswith(("every 4", "every 5"))

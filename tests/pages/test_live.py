@@ -199,7 +199,7 @@ def test_running_elsewhere_is_asked_for_more_slowly(server, rosa, vera, client_o
 
 def test_a_finished_page_stops_asking(account, vera, client_of):
     html = poll(client_of(vera), "finished").content.decode()
-    assert 'hx-trigger="live:now"' in html
+    assert 'hx-trigger="live:now from:body"' in html
     assert "data-ended" in html
 
 
