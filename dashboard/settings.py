@@ -217,6 +217,11 @@ WHITENOISE_USE_FINDERS = truth("SERVE_STATIC_FROM_SOURCE", default=DEBUG)
 STATIC_ROOT = text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
 if WHITENOISE_USE_FINDERS:
     STATIC_ROOT = None  # nothing was collected
+else:  # compressed once, and named by their content, so that browsers may keep them for ever
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
