@@ -6,10 +6,8 @@ not answered as documented, for the ids that were asked, is never taken for succ
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic, sleep
 from types import TracebackType
@@ -18,7 +16,8 @@ from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 import requests
 
-from snapshots.provider.connection import EMPTY, MIB, Adapter, Answer, NoData, Token, exchange
+from snapshots.provider import reading
+from snapshots.provider.connection import MIB, Adapter, Answer, NoData, Token, exchange
 from snapshots.provider.errors import Declined, NotSent, Unavailable, Unknown
 from snapshots.provider.types import (
     Accepted,
@@ -41,8 +40,6 @@ BACKOFF: Final = 0.1  # seconds, times the number of the try
 
 # With these an API says that it did nothing. Any other 4xx may come from something in between.
 DECLINING: Final = {400, 401, 403, 404, 405, 409, 422, 429}
-# These need no words: a gate, a wrong address or a limit answers before anything is done.
-DECLINING_SILENTLY: Final = {401, 403, 404, 429}
 
 HEADERS: Final = {
     "Accept": "application/json",
@@ -104,21 +101,21 @@ class Client:
     def identity(self) -> Identity:
         """Whose token this is. Works for any active token."""
         answer = self._read(self._url("account", "me"), self._read_by(), MIB)
-        identity = _identity(answer.data)
+        identity = reading.identity(answer.data)
         if identity is None:
-            raise Unavailable(_not_as_documented(answer), status=answer.status)
+            raise Unavailable(reading.not_as_documented(answer), status=answer.status)
         return identity
 
     def servers(self, status: str | None = None, location: str | None = None) -> Listing[Server]:
         """Every server of the account, over all pages."""
-        return self._list("servers", {"status": status, "location": location}, _server)
+        return self._list("servers", {"status": status, "location": location}, reading.server)
 
     def server(self, server_id: str) -> Server:
         """One server. Assumed: only a published client of the vendor shows this call."""
         answer = self._read(self._url("servers", server_id), self._read_by(), MIB)
-        server = _server(answer.data)
+        server = reading.server(answer.data)
         if server is None or server.id != server_id:
-            raise Unavailable(_not_as_documented(answer), status=answer.status)
+            raise Unavailable(reading.not_as_documented(answer), status=answer.status)
         return server
 
     def snapshots(self, server_id: str | None = None) -> Listing[Snapshot]:
@@ -127,7 +124,7 @@ class Client:
         If the provider lists another server's snapshots after all, they are left out and the
         listing is not complete.
         """
-        listing = self._list("snapshots", {"server_id": server_id}, _snapshot)
+        listing = self._list("snapshots", {"server_id": server_id}, reading.snapshot)
         if server_id is None:
             return listing
         own = tuple(item for item in listing.items if item.server_id == server_id)
@@ -140,41 +137,48 @@ class Client:
     ) -> Accepted[Snapshot]:
         """Have a snapshot made. Accepted means begun: it is followed through the list."""
         asked: dict[str, object] = {
-            "server_id": _on_wire(server_id),
+            "server_id": reading.on_wire(server_id),
             "name": name,
             "description": description,
         }
         answer = self._change("POST", self._url("snapshots"), {200, 201, 202}, asked)
-        made = _snapshot(answer.data)
-        named = _member(answer.data, "name")
-        if made is None or made.server_id != server_id or named != name or _fails(answer.data):
-            raise Unknown(_not_as_documented(answer), status=answer.status)
+        made = reading.snapshot(answer.data)
+        named = reading.member(answer.data, "name")
+        if (
+            made is None
+            or made.server_id != server_id
+            or named != name
+            or reading.fails(answer.data)
+        ):
+            raise Unknown(reading.not_as_documented(answer), status=answer.status)
         return _accepted(answer, made)
 
     def restore_snapshot(self, snapshot_id: str, server_id: str) -> Accepted[RestoreStarted]:
         """Overwrite `server_id` with the snapshot. Accepted means started, never done."""
         url = self._url("snapshots", snapshot_id, "restore")
         answer = self._change("POST", url, {200, 201, 202})
-        server = _member(answer.data, "server")
-        ids = _ref(_member(answer.data, "snapshot")), _ref(server)
-        word = _member(answer.data, "status", "success")
-        if ids != (snapshot_id, server_id) or word != "success" or _fails(answer.data):
-            raise Unknown(_not_as_documented(answer), status=answer.status)
-        return _accepted(answer, RestoreStarted(*ids, _text(_member(server, "status"), 64)))
+        server = reading.member(answer.data, "server")
+        ids = reading.ref(reading.member(answer.data, "snapshot")), reading.ref(server)
+        word = reading.member(answer.data, "status", "success")
+        if ids != (snapshot_id, server_id) or word != "success" or reading.fails(answer.data):
+            raise Unknown(reading.not_as_documented(answer), status=answer.status)
+        return _accepted(
+            answer, RestoreStarted(*ids, reading.clean(reading.member(server, "status"), 64))
+        )
 
     def delete_snapshot(self, snapshot_id: str) -> Accepted[None]:
         """Delete for ever."""
         answer = self._change("DELETE", self._url("snapshots", snapshot_id), {200, 204})
-        if answer.status != 204 and not _agrees(answer.data, snapshot_id):
-            raise Unknown(_not_as_documented(answer), status=answer.status)
+        if answer.status != 204 and not reading.agrees(answer.data, snapshot_id):
+            raise Unknown(reading.not_as_documented(answer), status=answer.status)
         return _accepted(answer, None)
 
     def power(self, server_id: str, action: PowerAction) -> Accepted[None]:
         """Start, stop, restart or hard_stop. Assumed: only a published client shows this call."""
         url = self._url("servers", server_id, "power")
         answer = self._change("POST", url, {200, 202, 204}, {"action": action})
-        if answer.status != 204 and not _agrees(answer.data, server_id):
-            raise Unknown(_not_as_documented(answer), status=answer.status)
+        if answer.status != 204 and not reading.agrees(answer.data, server_id):
+            raise Unknown(reading.not_as_documented(answer), status=answer.status)
         return _accepted(answer, None)
 
     # One change on the wire.
@@ -197,11 +201,13 @@ class Client:
         if not answer.connected:
             raise NotSent(f"The provider was not reached: {answer.problem}")
         if answer.problem:
-            raise Unknown(_broke(answer), status=answer.status)
-        if answer.status in DECLINING and _is_readable(answer):
+            raise Unknown(reading.broke(answer), status=answer.status)
+        if answer.status in DECLINING and reading.is_readable(answer):
             _decline(answer)
         if answer.status not in accepted:
-            raise Unknown(_summary(answer), status=answer.status, retry_after=answer.retry_after)
+            raise Unknown(
+                reading.summary(answer), status=answer.status, retry_after=answer.retry_after
+            )
         return answer
 
     # Reads on the wire.
@@ -227,16 +233,16 @@ class Client:
             answer = self._read(url, read_by, room)
             room -= answer.size
             data = answer.data
-            rows = data if isinstance(data, list) else _member(data, "results")
+            rows = data if isinstance(data, list) else reading.member(data, "results")
             if not isinstance(rows, list):
-                raise Unavailable(_not_as_documented(answer), status=answer.status)
+                raise Unavailable(reading.not_as_documented(answer), status=answer.status)
             for row in rows:
                 item = parse(row)
                 if item is None or item.id in items:
                     complete = False
                 else:
                     items[item.id] = item
-            count, following = _member(data, "count"), _member(data, "next")
+            count, following = reading.member(data, "count"), reading.member(data, "next")
             if count is not None:
                 counts.add(count if type(count) is int else "not a number")
             url = self._next(url, following)
@@ -284,7 +290,7 @@ class Client:
 
     def _url(self, *steps: str) -> str:
         """The documented address: every path ends in a slash."""
-        if not all(_is_id(step) for step in steps):
+        if not all(reading.is_id(step) for step in steps):
             raise NotSent("Not sent: the provider cannot have given this id")
         return "/".join([self._base, *(quote(step, safe="") for step in steps), ""])
 
@@ -308,243 +314,20 @@ def _pause(answer: Answer, attempt: int) -> float | None:
 def _of_use(answer: Answer) -> Answer:
     after = answer.retry_after
     if answer.problem:
-        raise Unavailable(_broke(answer), status=answer.status, retry_after=after)
-    if answer.status in {401, 403, 404} and _is_readable(answer):
+        raise Unavailable(reading.broke(answer), status=answer.status, retry_after=after)
+    if answer.status in {401, 403, 404} and reading.is_readable(answer):
         _decline(answer)
     if answer.status != HTTPStatus.OK or isinstance(answer.data, NoData):
-        raise Unavailable(_summary(answer), status=answer.status, retry_after=after)
+        raise Unavailable(reading.summary(answer), status=answer.status, retry_after=after)
     return answer
 
 
 def _decline(answer: Answer) -> NoReturn:
-    words = _words(answer.data) or _phrase(answer.status)
+    words = reading.error_words(answer.data) or reading.phrase(answer.status)
     raise Declined(words, status=answer.status, retry_after=answer.retry_after)
 
 
 def _accepted(answer: Answer, result: Any) -> Accepted[Any]:
-    return Accepted(answer.status or 0, _line(_member(answer.data, "message")), result)
-
-
-# What the provider said, in words.
-
-
-def _is_readable(answer: Answer) -> bool:
-    """Whether a 4xx is the API's own: JSON in the shapes it uses for errors, or a clear silence."""
-    if answer.data is EMPTY:
-        return answer.status in DECLINING_SILENTLY
-    return isinstance(answer.data, dict) or _is_strings(answer.data)
-
-
-def _words(data: object) -> str:
-    """The provider's own sentence: `detail`, `message` or `error`, fields, any JSON."""
-    if isinstance(data, dict):
-        for name in ("detail", "message", "error"):
-            if words := _line(_joined(data.get(name))):
-                return words
-        fields = [
-            words if name == "non_field_errors" else f"{name}: {words}"
-            for name, value in data.items()
-            if (words := _joined(value))
-        ]
-        if fields:
-            return _line("; ".join(fields))
-    if words := _line(_joined(data)):
-        return words
-    try:
-        return "" if not data or isinstance(data, NoData) else _line(json.dumps(data))
-    except RecursionError:
-        return ""
-
-
-def _joined(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return " ".join(value) if isinstance(value, list) and _is_strings(value) else ""
-
-
-def _is_strings(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
-
-
-def _summary(answer: Answer) -> str:
-    text = answer.text.strip()
-    words = _words(answer.data)
-    if words:
-        return f"HTTP {answer.status}: {words}"
-    if answer.data is EMPTY or not isinstance(answer.data, NoData):
-        return _phrase(answer.status)
-    if text.startswith("<") or "<html" in text.lower():
-        return f"HTTP {answer.status} with an HTML page"
-    if text and len(text) <= 300 and "\n" not in text:
-        return f"HTTP {answer.status}: {_line(text)}"
-    return f"HTTP {answer.status} with an unreadable answer"
-
-
-def _not_as_documented(answer: Answer) -> str:
-    words = _words(answer.data)
-    return f"HTTP {answer.status}, but not the documented answer" + (f": {words}" if words else "")
-
-
-def _broke(answer: Answer) -> str:
-    if answer.status is None:
-        return f"No answer from the provider: {answer.problem}"
-    return f"HTTP {answer.status}, but {answer.problem}"
-
-
-def _phrase(status: int | None) -> str:
-    try:
-        return f"HTTP {status} {HTTPStatus(status or 0).phrase}"
-    except ValueError:
-        return f"HTTP {status}"
-
-
-# What the provider said, as values. Anything missing or odd becomes "" or None; only a row without
-# an id that we can use is no row.
-
-# Control characters, direction marks (they reorder what stands around them), lone surrogates.
-_UNSEEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
-)
-
-
-def _text(value: object, limit: int) -> str:
-    if not isinstance(value, str):
-        return ""
-    return _UNSEEN.sub("", re.sub(r"[\t\r\n]+", " ", value))[:limit]
-
-
-def _line(value: object) -> str:
-    text = " ".join(_text(value, LISTING_LIMIT).split())
-    return text if len(text) <= 300 else f"{text[:299]}…"
-
-
-def _member(value: object, name: str, default: object = None) -> object:
-    return value.get(name, default) if isinstance(value, dict) else default
-
-
-def _first(value: object, *names: str) -> object:
-    return next((found for n in names if (found := _member(value, n)) is not None), None)
-
-
-def _is_id(value: str) -> bool:
-    return 0 < len(value) <= 64 and value.isprintable() and value not in {".", ".."}
-
-
-def _id(value: object) -> str | None:
-    if type(value) is int and value >= 0:
-        value = str(value)
-    return value if isinstance(value, str) and _is_id(value) else None
-
-
-def _ref(value: object) -> str | None:
-    """The id of something that is shown as an object, or as its bare id."""
-    return _id(_first(value, "id", "uuid") if isinstance(value, dict) else value)
-
-
-def _on_wire(server_id: str) -> int | str:
-    """The documentation says integer; the other dialect has uuids."""
-    return int(server_id) if re.fullmatch(r"0|[1-9][0-9]*", server_id) else server_id
-
-
-def _fails(data: object) -> bool:
-    """A success that says it is none."""
-    return bool(_first(data, "error", "errors")) or _member(data, "success") is False
-
-
-def _agrees(data: object, asked: str) -> bool:
-    """Whether the body of a change without a result leaves no doubt about its success."""
-    if data is EMPTY:
-        return True
-    named = _first(data, "id", "uuid")
-    word = _member(data, "status")
-    return (
-        isinstance(data, dict)
-        and not _fails(data)
-        and (named is None or _id(named) == asked)
-        and not (isinstance(word, str) and word.lower() in {"error", "fail", "failed", "failure"})
-    )
-
-
-def _name(value: object) -> str:
-    """A plan, a system or a place: its name, or an object with one."""
-    return _text(_member(value, "name") if isinstance(value, dict) else value, 255)
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value < 2**31 else None
-
-
-def _moment(value: object) -> datetime | None:
-    """A moment or a bare date, in UTC."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if moment is None or moment.tzinfo is None:
-            return moment and moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _address(row: dict[str, object]) -> str:
-    addresses = row.get("ipv4_addresses")
-    first = addresses[0] if isinstance(addresses, list) and addresses else None
-    return _text(row.get("ip_address") or _first(first, "address", "ip") or first, 64)
-
-
-def _server(row: object) -> Server | None:
-    server_id = _ref(row)
-    if not isinstance(row, dict) or server_id is None:
-        return None
-    plan = row.get("plan")
-    return Server(
-        id=server_id,
-        name=_text(row.get("name") or row.get("hostname"), 255),
-        hostname=_text(row.get("hostname"), 255),
-        status=_text(row.get("status"), 64),
-        address=_address(row),
-        location=_name(_first(row, "location", "location_name")),
-        plan=_name(_first(row, "plan", "plan_name")),
-        vcpus=_count(_member(plan, "vcpus")),
-        memory_mb=_count(_member(plan, "memory")),
-        storage_gb=_count(_member(plan, "storage")),
-        os=_name(_first(row, "os", "os_name")),
-        created_at=_moment(row.get("created_at")),
-    )
-
-
-def _snapshot(row: object) -> Snapshot | None:
-    snapshot_id, server = _ref(row), _member(row, "server")
-    server_ids = {_ref(value) for value in (server, _member(row, "server_id")) if value is not None}
-    server_id = server_ids.pop() if len(server_ids) == 1 else None  # two that differ name none
-    if not isinstance(row, dict) or snapshot_id is None or server_id is None:
-        return None
-    return Snapshot(
-        id=snapshot_id,
-        server_id=server_id,
-        server_name=_text(_first(server, "name", "hostname"), 255),
-        name=_text(row.get("name"), 255),
-        status=_text(row.get("status"), 64),
-        size_mb=_count(row.get("size_mb")),
-        created_at=_moment(row.get("created_at")),
-        description=_text(row.get("description"), 2000),
-    )
-
-
-def _identity(data: object) -> Identity | None:
-    account, token = _member(data, "account"), _member(data, "token")
-    email = _text(_member(account, "email"), 255)
-    if not email:
-        return None
-    names = (_text(_member(account, part), 255) for part in ("first_name", "last_name"))
-    permissions = _member(token, "permissions")
-    return Identity(
-        email=email,
-        name=" ".join(filter(None, names)),
-        company=_text(_member(account, "company_name"), 255),
-        token_name=_text(_member(token, "name"), 255),
-        permissions=tuple(
-            _text(word, 64)
-            for word in (permissions if isinstance(permissions, list) else [])[:200]
-            if isinstance(word, str)
-        ),
+    return Accepted(
+        answer.status or 0, reading.one_line(reading.member(answer.data, "message")), result
     )
