@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snapshots.provider import client as client_module
+from snapshots.provider import reading
 from snapshots.provider.client import Client
 from snapshots.provider.errors import Declined, ProviderError, Unavailable, Unknown
 from snapshots.provider.types import Listing, RestoreStarted, Server, Snapshot
@@ -125,7 +125,7 @@ def test_json_too_deep_for_words_has_none() -> None:
     deep: list[Any] = []
     for _ in range(5000):
         deep = [deep]
-    assert client_module._words(deep) == ""
+    assert reading.error_words(deep) == ""
 
 
 # Documents of the right words in any wrong place, and the documented ones with parts exchanged.
