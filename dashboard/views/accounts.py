@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
@@ -15,9 +15,9 @@ from dashboard import live
 from dashboard.forms import why_not
 from dashboard.live import Fragment
 from dashboard.views.operations import see_other
-from dashboard.views.servers import with_figures
+from dashboard.views.servers import count_of, with_figures
 from snapshots import accounts
-from snapshots.models import Account, User
+from snapshots.models import Account, Server, Snapshot, User
 from snapshots.permissions import MANAGE_ACCOUNTS, visible_accounts, visible_servers
 
 MOST_SERVERS = 50
@@ -39,9 +39,10 @@ def index_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]
 
 def counted(rows: QuerySet[Account]) -> QuerySet[Account]:
     """Each account with how many servers and snapshots the provider lists."""
+    servers = Server.objects.filter(account=OuterRef("pk"), gone_at=None)
+    snapshots = Snapshot.objects.filter(account=OuterRef("pk"), gone_at=None)
     return rows.select_related("team", "paused_by").annotate(
-        server_count=Count("servers", filter=Q(servers__gone_at=None), distinct=True),
-        snapshot_count=Count("snapshots", filter=Q(snapshots__gone_at=None), distinct=True),
+        server_count=count_of(servers, "account"), snapshot_count=count_of(snapshots, "account")
     )
 
 

@@ -113,12 +113,13 @@ def with_figures(servers: QuerySet[Server]) -> QuerySet[Server]:
     return servers.annotate(
         newest_at=Subquery(newest.values("created_at")[:1]),
         newest_id=Subquery(newest.values("pk")[:1]),
-        taken=_count(here.exclude(status="failed")) + _count(coming),
+        taken=count_of(here.exclude(status="failed"), "server") + count_of(coming, "server"),
     )
 
 
-def _count(rows: QuerySet[Any]) -> Coalesce:
-    counted = rows.order_by().values("server").annotate(number=Count("pk")).values("number")
+def count_of(rows: QuerySet[Any], by: str) -> Coalesce:
+    """How many `rows` belong to the outer row. Two joined counts would multiply each other."""
+    counted = rows.order_by().values(by).annotate(number=Count("pk")).values("number")
     return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))
 
 

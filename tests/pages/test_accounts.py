@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import fresh
@@ -109,3 +111,16 @@ def test_many_servers_cost_no_more_queries(account, alice, client_of):
         a_snapshot(a_server(account, f"node-{n}"))
     assert queries(client, f"/accounts/{account.pk}/") == few <= 10
     assert "All servers of this account" in text(client.get(f"/accounts/{account.pk}/"))
+
+
+def test_a_large_account_is_counted_without_multiplying(account, alice, client_of):
+    servers = [a_server(account, f"node-{n}") for n in range(20)]
+    for server in servers:
+        for _ in range(3):
+            a_snapshot(server)
+    with CaptureQueriesContext(connection) as asked:
+        page = text(client_of(alice).get("/accounts/"))
+    assert "20 60" in page
+    counts = [one["sql"] for one in asked if "server_count" in one["sql"]]
+    assert len(counts) == 1
+    assert 'JOIN "snapshots_snapshot"' not in counts[0]
