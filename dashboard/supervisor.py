@@ -158,15 +158,14 @@ class Supervisor:
             return
         now = time.monotonic()
         if program.start_at is None:
+            how = _how(program)
             self._kill_group(program)  # what it forked may still be there
             lasted = now - program.started_at
             program.pause = (
                 1.0 if lasted >= QUICK_END else min(program.pause * 2 or 1.0, LONGEST_PAUSE)
             )
             program.start_at = now + program.pause
-            self.say(
-                f"{program.name} ended ({_how(program)}); starting it again in {program.pause:g} s."
-            )
+            self.say(f"{program.name} ended ({how}); starting it again in {program.pause:g} s.")
         elif now >= program.start_at:
             self._spawn(program)
 
@@ -199,10 +198,11 @@ class Supervisor:
             self._rest()
 
     def _kill_group(self, program: Program) -> None:
-        if program.process is not None:
+        process, program.process = program.process, None
+        if process is not None:  # once only: later the number may belong to somebody else
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(program.process.pid, signal.SIGKILL)
-            program.process.wait()
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     @staticmethod
     def _rest() -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+STATE, PARENT, BORN = 0, 1, 19  # fields of /proc/PID/stat, counted from behind the name
 
 
 def until(condition: Callable[[], object], seconds: float = 20, what: str = "") -> None:
@@ -16,29 +20,39 @@ def until(condition: Callable[[], object], seconds: float = 20, what: str = "") 
         time.sleep(0.05)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether there is such a process, other than as a zombie that nobody has buried yet."""
-    return _state(pid) not in {"", "Z", "X"}
+@dataclass(frozen=True)
+class Seen:
+    """A process, not to be mistaken for a later one with the same number."""
+
+    pid: int
+    born: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is still there, other than as a zombie that nobody has buried yet."""
+        fields = _stat(self.pid)
+        return bool(fields) and fields[BORN] == self.born and fields[STATE] not in {"Z", "X"}
 
 
-def descendants(pid: int) -> set[int]:
+def descendants(pid: int) -> set[Seen]:
     """All that `pid` started, and what those started."""
-    parents: dict[int, int] = {}
+    found: dict[int, list[str]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and (fields := _stat(int(entry.name))):
-            parents[int(entry.name)] = int(fields[1])
-    found: set[int] = set()
+            found[int(entry.name)] = fields
+    family: set[int] = set()
     border = {pid}
-    while border := {child for child, parent in parents.items() if parent in border}:
-        found |= border
-    return found
+    while border := {each for each, fields in found.items() if int(fields[PARENT]) in border}:
+        family |= border
+    return {Seen(each, found[each][BORN]) for each in family}
 
 
 def child(pid: int, word: str) -> int:
     """The direct child of `pid` with `word` in its command line, or 0."""
     for each in descendants(pid):
-        if (fields := _stat(each)) and int(fields[1]) == pid and word in command(each):
-            return each
+        fields = _stat(each.pid)
+        if fields and int(fields[PARENT]) == pid and word in command(each.pid):
+            return each.pid
     return 0
 
 
@@ -56,19 +70,15 @@ def environment(pid: int) -> str:
         return ""
 
 
-def kill_all(pids: set[int]) -> None:
-    for pid in pids:
-        if is_alive(pid):
-            os.kill(pid, 9)
-
-
-def _state(pid: int) -> str:
-    fields = _stat(pid)
-    return fields[0] if fields else ""
+def kill_all(family: Iterable[Seen]) -> None:
+    for each in family:
+        if each.is_alive:
+            with suppress(ProcessLookupError):
+                os.kill(each.pid, 9)
 
 
 def _stat(pid: int) -> list[str]:
-    """State, parent and so on: what follows the name, which may contain anything."""
+    """What follows the name, which may contain anything."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

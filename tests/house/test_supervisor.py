@@ -17,7 +17,7 @@ import pytest
 from dashboard.house import WorkerWatch
 from dashboard.supervisor import CannotStart, Supervisor
 from tests import services
-from tests.house.processes import child, descendants, is_alive, kill_all, until
+from tests.house.processes import Seen, child, descendants, kill_all, until
 
 
 @dataclass
@@ -25,9 +25,9 @@ class Crew:
     """A running supervisor and all that it ever started."""
 
     process: subprocess.Popen[str]
-    seen: set[int] = field(default_factory=set)
+    seen: set[Seen] = field(default_factory=set)
 
-    def look(self) -> set[int]:
+    def look(self) -> set[Seen]:
         self.seen |= descendants(self.process.pid)
         return self.seen
 
@@ -44,6 +44,10 @@ class Crew:
         raise AssertionError(f"it ended without saying {words!r}")
 
 
+def children(crew: Crew) -> set[int]:
+    return {crew.program("stubborn"), crew.program("polite")}
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Any]:
     crews: list[Crew] = []
@@ -56,7 +60,8 @@ def start(tmp_path: Path) -> Iterator[Any]:
 
     yield start
     for crew in crews:
-        kill_all({crew.process.pid, *crew.look()})
+        kill_all(crew.look())
+        crew.process.kill()
         crew.process.wait()
 
 
@@ -66,7 +71,7 @@ def test_it_stops_the_last_started_first_and_leaves_nothing(start: Any) -> None:
     crew.process.send_signal(signal.SIGINT)
     crew.said("all down")
     assert crew.process.wait(10) == 0
-    assert not [pid for pid in crew.seen if is_alive(pid)]
+    assert not [each for each in crew.seen if each.is_alive]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -75,7 +80,7 @@ def test_other_signals_stop_it_too(start: Any, number: int) -> None:
     crew.said("all up")
     crew.process.send_signal(number)
     assert crew.process.wait(10) == 0
-    assert not [pid for pid in crew.seen if is_alive(pid)]
+    assert not [each for each in crew.seen if each.is_alive]
 
 
 def test_what_ends_is_started_again_later_each_time(start: Any) -> None:
@@ -93,27 +98,28 @@ def test_what_an_ended_program_forked_is_gone_before_it_starts_again(start: Any)
     crew = start("plain")
     crew.said("all up")
     until(lambda: len(crew.look()) == 2)
-    forked = crew.look() - {crew.program("plain is up")}
+    forked = [each for each in crew.look() if each.pid != crew.program("plain is up")]
     os.kill(crew.program("plain is up"), signal.SIGKILL)
     crew.said("starting it again")
-    until(lambda: not any(is_alive(pid) for pid in forked))
+    until(lambda: not any(each.is_alive for each in forked))
 
 
 def test_kill_9_of_the_supervisor_takes_the_programs_with_it(start: Any) -> None:
     crew = start("stubborn", "polite")
     crew.said("all up")
-    programs = {crew.program("stubborn"), crew.program("polite")}
+    programs = [each for each in crew.look() if each.pid in children(crew)]
+    assert len(programs) == 2
     crew.process.kill()
-    until(lambda: not any(is_alive(pid) for pid in programs))
+    until(lambda: not any(each.is_alive for each in programs))
 
 
 def test_a_frozen_program_dies_with_the_supervisor_as_well(start: Any) -> None:
     crew = start("polite")
     crew.said("all up")
-    frozen = crew.program("polite")
-    os.kill(frozen, signal.SIGSTOP)
+    [frozen] = [each for each in crew.look() if each.pid in children(crew)]
+    os.kill(frozen.pid, signal.SIGSTOP)
     crew.process.kill()
-    until(lambda: not is_alive(frozen))
+    until(lambda: not frozen.is_alive)
 
 
 def test_a_second_signal_does_not_wait(start: Any, tmp_path: Path) -> None:
@@ -129,7 +135,7 @@ def test_what_cannot_start_is_told_with_its_last_words_and_nothing_stays(start: 
     assert crew.said("broken ended at once")
     assert crew.said("the disk is full")
     assert crew.process.wait(10) == 1
-    assert not [pid for pid in crew.seen if is_alive(pid)]
+    assert not [each for each in crew.seen if each.is_alive]
 
 
 @pytest.fixture

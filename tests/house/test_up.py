@@ -16,15 +16,7 @@ import requests
 
 from dashboard.house import free_port
 from snapshots.provider.simulator import DEMO_TOKEN, Simulator
-from tests.house.processes import (
-    child,
-    command,
-    descendants,
-    environment,
-    is_alive,
-    kill_all,
-    until,
-)
+from tests.house.processes import Seen, child, command, descendants, environment, kill_all, until
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = {
@@ -44,7 +36,7 @@ class House:
     port: int
     settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
-    family: set[int] = field(default_factory=set)
+    family: set[Seen] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -108,7 +100,7 @@ class House:
         return self.process.wait(60)
 
     def is_gone(self) -> bool:
-        return not any(is_alive(pid) for pid in self.family)
+        return not any(each.is_alive for each in self.family)
 
     def program(self, name: str) -> int:
         assert self.process
@@ -123,7 +115,8 @@ class House:
 
 def clean_up(house: House) -> None:
     if house.process:
-        kill_all({house.process.pid, *house.family, *descendants(house.process.pid)})
+        kill_all(house.family | descendants(house.process.pid))
+        house.process.kill()
         house.process.wait()
 
 
@@ -187,7 +180,9 @@ def test_a_killed_program_comes_back(demo: House, name: str) -> None:
     assert before
     os.kill(before, signal.SIGKILL)
     until(lambda: demo.program(name) not in {0, before}, 20)
-    until(demo.is_healthy, 40)
+    back_at = time.time()
+    until(lambda: (demo.home / "heartbeat").stat().st_mtime > back_at, 45, "a heartbeat")
+    until(demo.is_healthy, 20)
 
 
 def test_a_second_one_in_the_same_directory_is_refused(demo: House) -> None:
@@ -213,9 +208,9 @@ def test_an_own_account_does_not_move_into_the_demo(demo: House) -> None:
 
 def test_kill_9_leaves_nobody_behind_and_the_next_start_keeps_all(demo: House) -> None:
     demo.family |= descendants(demo.process.pid)  # type: ignore[union-attr]
-    for pid in demo.family:  # frozen, they cannot end by themselves
-        if "celery" in command(pid):
-            os.kill(pid, signal.SIGSTOP)
+    for each in demo.family:  # frozen, they cannot end by themselves
+        if each.is_alive and "celery" in command(each.pid):
+            os.kill(each.pid, signal.SIGSTOP)
     demo.end(signal.SIGKILL)
     until(demo.is_gone, 5)
 
@@ -264,7 +259,7 @@ def test_an_account_of_ones_own(own: House, vendor: Simulator) -> None:
         == "True"
     )
     assert own.program("simulator") == 0
-    assert not any(DEMO_TOKEN in environment(pid) for pid in own.family)
+    assert not any(DEMO_TOKEN in environment(each.pid) for each in own.family)
     assert password not in "".join(
         file.read_text(errors="replace") for file in (own.home / "log").iterdir()
     )
