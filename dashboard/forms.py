@@ -19,22 +19,13 @@ from django.utils.translation import gettext_lazy
 from dashboard.templatetags.ui import SERVER, SNAPSHOT, Look, shown
 from snapshots.errors import NotAllowed, Refused
 from snapshots.events import Verb
-from snapshots.models import Server, Team, User
-from snapshots.permissions import require, visible_accounts, visible_servers, visible_snapshots
+from snapshots.models import Server, User
+from snapshots.permissions import visible_accounts, visible_servers, visible_snapshots
 
 MOST_CHOICES = 500  # a longer list is no help: people then come by a link, or search
 
 
 # -- asking for something -------------------------------------------------------------------------
-
-
-def why_not(user: User, right: str, team: Team) -> str:
-    """Why `user` may not, and who can change that; empty if they may. The gate is elsewhere."""
-    try:
-        require(user, right, team)
-    except NotAllowed as refusal:
-        return str(refusal)
-    return ""
 
 
 class Needed(forms.CharField):

@@ -91,6 +91,15 @@ def require(user: User, right: str, team: Team) -> None:
     )
 
 
+def why_not(user: User, right: str, team: Team) -> str:
+    """Why `user` may not, and who can change that; empty if they may. The gate is `require`."""
+    try:
+        require(user, right, team)
+    except NotAllowed as refusal:
+        return str(refusal)
+    return ""
+
+
 def visible_teams(user: User) -> QuerySet[Team]:
     return Team.objects.filter(memberships__user=user)
 

@@ -12,13 +12,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard import live
-from dashboard.forms import why_not
 from dashboard.live import Fragment
 from dashboard.views.operations import see_other
 from dashboard.views.servers import count_of, with_figures
 from snapshots import accounts
 from snapshots.models import Account, Server, Snapshot, User
-from snapshots.permissions import MANAGE_ACCOUNTS, visible_accounts, visible_servers
+from snapshots.permissions import MANAGE_ACCOUNTS, visible_accounts, visible_servers, why_not
 
 MOST_SERVERS = 50
 

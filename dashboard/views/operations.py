@@ -14,13 +14,13 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard import live
-from dashboard.forms import Verdict, why_not
+from dashboard.forms import Verdict
 from dashboard.live import Fragment
 from dashboard.templatetags.ui import shown
 from dashboard.timeline import steps, title
 from snapshots import operations
 from snapshots.models import Operation, State, User
-from snapshots.permissions import require, visible_events, visible_operations
+from snapshots.permissions import require, visible_events, visible_operations, why_not
 
 MOST_SIGHTINGS = 20
 MOST_EVENTS = 50

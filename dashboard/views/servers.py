@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import push_url
 
 from dashboard import live
-from dashboard.forms import ServerFilter, TakeSnapshot, suggested_name, why_not
+from dashboard.forms import ServerFilter, TakeSnapshot, suggested_name
 from dashboard.live import Fragment
 from dashboard.timeline import timeline
 from dashboard.views.operations import posted, see_other
@@ -35,6 +35,7 @@ from snapshots.permissions import (
     require,
     visible_accounts,
     visible_servers,
+    why_not,
 )
 
 PAGE = 50

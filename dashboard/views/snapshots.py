@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import live
-from dashboard.forms import Delete, Restore, SnapshotFilter, why_not
+from dashboard.forms import Delete, Restore, SnapshotFilter
 from dashboard.live import Fragment
 from dashboard.views.operations import posted, see_other
 from dashboard.views.servers import answer, holder
@@ -27,6 +27,7 @@ from snapshots.permissions import (
     visible_accounts,
     visible_events,
     visible_snapshots,
+    why_not,
 )
 
 PAGE = 50

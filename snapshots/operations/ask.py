@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from snapshots import events, queue
@@ -317,7 +316,8 @@ def busy(server: Server, team_id: int) -> str:
         "server": server.name,
         "person": holder.asked_by_name,
         "name": holder.name,
-        "time": date_format(timezone.localtime(holder.created_at), "H:i e"),
+        "time": f"{timezone.localtime(holder.created_at):%H:%M}"
+        f" {timezone.get_current_timezone_name()}",
     }
 
 
