@@ -214,7 +214,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = truth("SERVE_STATIC_FROM_SOURCE", default=DEBUG)
-STATIC_ROOT = text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
+STATIC_ROOT: str | None = text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
 if WHITENOISE_USE_FINDERS:
     STATIC_ROOT = None  # nothing was collected
 else:  # compressed once, and named by their content, so that browsers may keep them for ever
