@@ -27,7 +27,7 @@ lint: $(VENV)/.dev  ## check the code without running it
 	$(VENV)/bin/ruff format --quiet --check .
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy --no-error-summary
-	$(VENV)/bin/djlint --quiet --lint --check templates
+	$(VENV)/bin/djlint --quiet --lint templates
 	$(PY) manage.py makemigrations --check --dry-run
 
 lock: $(VENV)/.uv  ## choose package versions afresh, with their hashes
