@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import groupby
 from typing import NamedTuple
 
 from django.utils import timezone
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.templatetags.ui import shown
-from snapshots.models import Attempt, Kind, Operation, Reason, Snapshot, State
+from snapshots.models import Attempt, Kind, Operation, Reason, Sighting, Snapshot, State
 
 GAP = 3  # days without a snapshot from which on the timeline says so
 
@@ -295,3 +296,24 @@ def title(operation: Operation) -> str:
     titles = TITLES[Kind(operation.kind)]
     words = titles.get(State(operation.state), titles[State.QUEUED])
     return words % {"name": shown(operation.name), "server": shown(operation.server.name)}
+
+
+# -- what was seen --------------------------------------------------------------------------------
+
+
+class Showing(NamedTuple):
+    """What the provider showed, unchanged, from one look to another."""
+
+    first: Sighting
+    last: Sighting
+    looks: int
+
+
+def showings(newest_first: Iterable[Sighting]) -> list[Showing]:
+    """Looks that showed the same are told once, newest on top."""
+
+    def shows(sighting: Sighting) -> tuple[object, ...]:
+        return sighting.status, bool(sighting.marked), sighting.complete, sighting.unchanged
+
+    runs = [list(run) for _, run in groupby(newest_first, key=shows)]
+    return [Showing(run[-1], run[0], len(run)) for run in runs]

@@ -157,6 +157,9 @@ def event_sentence(event: Event) -> str:
     words = shown(sentence(event))
     if event.actor_name:
         return gettext("%(person)s %(did)s") % {"person": shown(event.actor_name), "did": words}
+    names = (event.data.get("server"), event.data.get("snapshot"), event.data.get("account"))
+    if words.startswith(tuple(shown(name) for name in names if name)):
+        return words
     return words[:1].upper() + words[1:]
 
 
@@ -273,7 +276,13 @@ def size(megabytes: int | None) -> str:
         return gettext("size unknown")
     if megabytes < 1000:
         return gettext("%s MB") % number_format(megabytes)
-    return gettext("%s GB") % number_format(megabytes / 1000, decimal_pos=1)
+    return gettext("%s GB") % number_format(round(megabytes / 1000, 1), decimal_pos=1)
+
+
+@register.filter
+def memory(megabytes: int) -> str:
+    """Memory comes in powers of two: 4096 MB are 4 GB to everyone."""
+    return gettext("%s GB memory") % number_format(round(megabytes / 1024, 1))
 
 
 class Expected(NamedTuple):

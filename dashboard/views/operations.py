@@ -17,12 +17,12 @@ from dashboard import live
 from dashboard.forms import Verdict
 from dashboard.live import Fragment
 from dashboard.templatetags.ui import shown
-from dashboard.timeline import steps, title
+from dashboard.timeline import showings, steps, title
 from snapshots import operations
 from snapshots.models import Operation, State, User
 from snapshots.permissions import require, visible_events, visible_operations, why_not
 
-MOST_SIGHTINGS = 20
+MOST_SIGHTINGS = 500
 MOST_EVENTS = 50
 
 
@@ -96,7 +96,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     """What the operation's page shows."""
     attempts = list(operation.attempts.all())
     child = operation.children.select_related("server", "snapshot").order_by("-pk").first()
-    sightings = list(operation.sightings.order_by("-begun_at")[:MOST_SIGHTINGS])
+    sightings = operation.sightings.order_by("-begun_at")[:MOST_SIGHTINGS]
     events = visible_events(user).filter(operation=operation).order_by("-pk")
     right = operations.ask.RIGHT[operation.kind]
     return {
@@ -106,7 +106,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "child": child,
         "steps": steps(operation, attempts, child),
         "attempts": attempts,
-        "sightings": sightings,
+        "showings": showings(sightings),
         "events": list(events[:MOST_EVENTS]),
         "may_cancel": operation.state == State.QUEUED and not operation.stop_requested,
         "why_not": why_not(user, right, operation.account.team),
