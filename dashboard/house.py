@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 import redis
 
 from dashboard.environment import BASE_DIR, COMPLAINT, LOOPBACK, remembered, text
-from dashboard.supervisor import CannotStart, Program, Stopped, Supervisor, tied_to
+from dashboard.supervisor import CannotStart, Program, Stopped, Supervisor, not_too_long, tied_to
 
 VENDOR_API = "https://admin.vps.org/api/v1"
 DEMO_PACE = "15"  # ten of the provider's minutes pass in forty seconds
@@ -244,7 +244,8 @@ class House:
         if not _is_free("127.0.0.1", port):
             raise CannotStart(f"port {port}, where the simulated provider was before, is taken.")
         module = [sys.executable, "-m", "snapshots.provider.simulator", "--host=127.0.0.1"]
-        state, log = self.home / "simulator.json", self.home / "log" / "provider-calls.log"
+        state = self.home / "simulator.json"
+        log = not_too_long(self.home / "log" / "provider-calls.log")
         options = [f"--port={port}", f"--state={state}", f"--log={log}"]
         pace = f"--pace={os.environ['PROVIDER_PACE']}"
         return Program("simulator", [*module, *options, pace], lambda: answers(port))

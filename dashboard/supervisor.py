@@ -124,9 +124,7 @@ class Supervisor:
         return True
 
     def _spawn(self, program: Program, *, log_mode: str = "ab") -> Path:
-        log = self.logs / f"{program.name}.log"
-        if log.exists() and log.stat().st_size > KEPT_LOG:
-            log.replace(log.with_suffix(".log.1"))
+        log = not_too_long(self.logs / f"{program.name}.log")
         with log.open(log_mode) as output:
             process = subprocess.Popen(  # noqa: S603 - our own commands
                 program.command,
@@ -207,6 +205,13 @@ class Supervisor:
     @staticmethod
     def _rest() -> None:
         time.sleep(0.05)
+
+
+def not_too_long(log: Path) -> Path:
+    """The same name, for a file that is put aside if it has grown too long."""
+    if log.exists() and log.stat().st_size > KEPT_LOG:
+        log.replace(log.with_suffix(".log.1"))
+    return log
 
 
 def _how(program: Program) -> str:

@@ -282,7 +282,7 @@ def size(megabytes: int | None) -> str:
 @register.filter
 def memory(megabytes: int) -> str:
     """Memory comes in powers of two: 4096 MB are 4 GB to everyone."""
-    return gettext("%s GB memory") % number_format(round(megabytes / 1024, 1))
+    return gettext("%s GB memory") % number_format(f"{megabytes / 1024:.1f}".removesuffix(".0"))
 
 
 class Expected(NamedTuple):
