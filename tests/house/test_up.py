@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from dashboard.house import free_port
+from dashboard.machine import free_port
 from snapshots.provider.simulator import DEMO_TOKEN, Simulator
 from tests.house.processes import Seen, child, command, descendants, environment, kill_all, until
 
