@@ -455,7 +455,7 @@ def test_retry_after_is_waited_for_if_there_is_time(listening: Listen, talking_t
     assert 1 <= monotonic() - begun < 3
 
 
-IN_AN_HOUR = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+IN_AN_HOUR = "in an hour"
 
 
 @pytest.mark.parametrize(
@@ -474,6 +474,8 @@ IN_AN_HOUR = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True
 def test_a_limit_names_its_time(
     header: str, low: float, high: float, listening: Listen, talking_to: Talk
 ) -> None:
+    if header == IN_AN_HOUR:  # counted from now, not from when the tests were collected
+        header = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     peer = listening(answer(429, {"detail": "Throttled."}, Retry_After=header))
     with pytest.raises(Unavailable) as raised:
         talking_to(peer).servers()
