@@ -99,7 +99,8 @@ class Restore(Ask):
         self.facts_changed = data is not None and data.get("seen", "") != seen
         super().__init__(data, initial={"seen": seen, "safety_snapshot": slot_is_free})
         self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": name}
-        self.fields["safety_snapshot"].disabled = not slot_is_free
+        # Once asked for, it is for the domain to refuse in words, not for the form to drop.
+        self.fields["safety_snapshot"].disabled = not slot_is_free and data is None
         self._fresh = seen
 
     def read_again(self) -> None:

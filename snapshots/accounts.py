@@ -71,9 +71,9 @@ def connect(team: Team, *, label: str, api_url: str, token: str, actor: User) ->
         with transaction.atomic():
             account = Account.objects.create(
                 team=team,
-                label=label.strip() or checked.identity.company or checked.identity.email,
+                label=(label.strip() or checked.identity.company or checked.identity.email)[:100],
                 api_url=api_url,
-                identity=checked.identity.email.lower(),
+                identity=checked.identity.email.lower()[:254],
                 company=checked.identity.company,
                 permissions=list(checked.identity.permissions),
                 token_version=1,
@@ -107,7 +107,10 @@ def replace_token(account: Account, token: str, *, actor: User) -> None:
         account.token_version += 1
         account.permissions = list(checked.identity.permissions)
         if account.paused == Account.Paused.TOKEN:
-            account.paused, account.paused_at = Account.Paused.NO, None
+            # A person's pause outlives the token that was refused meanwhile.
+            by_person = account.paused_by_id is not None
+            account.paused = Account.Paused.PERSON if by_person else Account.Paused.NO
+            account.paused_at = account.paused_at if by_person else None
         account.save(
             update_fields=[
                 "sealed_token",
@@ -165,7 +168,7 @@ def token_refused(account: Account) -> None:
         changed = (
             Account.objects.filter(pk=account.pk, token_version=account.token_version)
             .exclude(paused=Account.Paused.TOKEN)
-            .update(paused=Account.Paused.TOKEN, paused_at=timezone.now(), paused_by=None)
+            .update(paused=Account.Paused.TOKEN, paused_at=timezone.now())
         )
         if changed:
             events.record(events.Verb.ACCOUNT_TOKEN_REFUSED, team=account.team, account=account)

@@ -62,6 +62,10 @@ class Verb(models.TextChoices):
     RESTORE_SUCCEEDED = "restore.succeeded", _("{server} is back at {snapshot}")
     RESTORE_FAILED = "restore.failed", _("could not restore {server}: {why}")
     RESTORE_NOT_APPLIED = "restore.not_applied", _("the restore of {server} did not happen: {why}")
+    RESTORE_STOP_ASKED = (
+        "restore.stop_asked",
+        _("asked to stop the restore of {server} when its safety snapshot has ended"),
+    )
     RESTORE_CANCELLED = "restore.cancelled", _("cancelled the restore of {server}")
     RESTORE_EXPIRED = "restore.expired", _("the restore of {server} expired before it was sent")
 
@@ -89,6 +93,13 @@ class Verb(models.TextChoices):
 
     SNAPSHOT_FOUND = "snapshot.found", _("{snapshot} of {server} was taken outside this dashboard")
     SNAPSHOT_GONE = "snapshot.gone", _("{snapshot} of {server} is no longer listed by the provider")
+    SNAPSHOT_AFTER_ALL = (
+        "snapshot.after_all",
+        _(
+            "the provider lists {snapshot} of {server} after all:"
+            " it carries the marker of a request that was taken for not having happened"
+        ),
+    )
     SNAPSHOT_BACK = "snapshot.back", _("the provider lists {snapshot} of {server} again")
     SERVER_GONE = "server.gone", _("{server} is no longer listed by the provider")
 
@@ -129,7 +140,7 @@ def record(
         verb=verb,
         team=team,
         actor=actor,
-        actor_name=str(actor) if actor else "",
+        actor_name=str(actor)[:100] if actor else "",
         account=account,
         server=server,
         snapshot=snapshot,

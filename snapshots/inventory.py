@@ -22,6 +22,7 @@ from snapshots.models import (
     Server,
     Sighting,
     Snapshot,
+    State,
 )
 from snapshots.models.inventory import marker_in
 from snapshots.models.operation import HOLDING, WATCHED
@@ -34,16 +35,18 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 BATCH = 500  # rows a transaction: SQLite's single writer is never held for long
 LONGEST_BACK_OFF = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(seconds=times.RETRY_AFTER_MOST)
 QUOTA = 200
+LISTED = ("missing_since", "gone_at")
 
 
 def due() -> list[int]:
     """Ids of accounts to look at now, each announced at most every few seconds."""
     now = timezone.now()
     chosen = list(
-        Account.objects.filter(next_pass_at__lte=now)
+        Account.objects.filter(_is_due(now))
         .exclude(paused=Account.Paused.TOKEN)
-        .filter(Q(nudged_at__isnull=True) | Q(nudged_at__lte=now - times.NUDGE))
+        .filter(times.may_nudge(now))
         .order_by("next_pass_at")
         .values_list("pk", flat=True)[:QUOTA]
     )
@@ -52,12 +55,17 @@ def due() -> list[int]:
     return chosen
 
 
+def _is_due(now: datetime) -> Q:
+    """Its time has come; a time beyond any wait of ours is from a clock that was ahead."""
+    return Q(next_pass_at__lte=now) | Q(next_pass_at__gt=now + LONGEST_WAIT)
+
+
 def observe(pk: int) -> None:
     """Look at one account, once for everything that runs in it. Safe to call twice or late."""
     begun = timezone.now()
     account = (
         Account.objects.select_related("team")
-        .filter(pk=pk, next_pass_at__lte=begun)
+        .filter(_is_due(begun), pk=pk)
         .exclude(paused=Account.Paused.TOKEN)
         .first()
     )
@@ -71,10 +79,12 @@ def observe(pk: int) -> None:
     try:
         with account.client() as client:
             servers, snapshots = client.servers(), client.snapshots()
+        _looked(account, begun, servers, snapshots)
     except (wire.ProviderError, CannotOpen) as error:
         _failed(account, begun, error)
-        return
-    _looked(account, begun, servers, snapshots)
+    except Exception as error:
+        log.exception("account %s: an error of ours while looking", pk)
+        _failed(account, begun, error, "an error of ours came up while looking at the provider")
 
 
 def _lease(account: Account, now: datetime) -> bool:
@@ -121,12 +131,15 @@ def _note_sightings(
     servers: types.Listing[types.Server],
     snapshots: types.Listing[types.Snapshot],
 ) -> None:
+    listed = {server.id for server in servers.items}
     sightings = [
         Sighting(
             operation=operation,
             seen_in=seen_in,
             begun_at=seen_in.begun_at,
-            complete=seen_in.complete,
+            # Where the whole server is not listed, nothing is concluded about its snapshots.
+            complete=seen_in.complete
+            and (operation.kind == Kind.RESTORE or operation.server.remote_id in listed),
             **_sighting(operation, servers.items, snapshots.items),
         )
         for operation in watched
@@ -151,17 +164,25 @@ def _sighting(
     here = [item for item in snapshots if item.server_id == operation.server.remote_id]
     if operation.kind == Kind.DELETE:
         confirmed = operation.confirmed
-        item = next((item for item in here if item.id == confirmed["id"]), None)
+        item = next((item for item in snapshots if item.id == confirmed["id"]), None)
         if item is None:
             return {"status": ""}
-        created_at = item.created_at.isoformat() if item.created_at else None
-        unchanged = (item.name, created_at) == (confirmed["name"], confirmed["created_at"])
-        return {"status": item.status or "?", "unchanged": unchanged}
-    own = next((item for item in here if item.id == operation.remote_id), None)
+        shown = {
+            "id": item.id,
+            "name": item.name,
+            "created_at": item.created_at.isoformat() if item.created_at else None,
+            "server": item.server_id,
+            "status": item.status,
+        }
+        return {"status": item.status or "?", "unchanged": shown == confirmed}
+    marked = [item.id for item in here if f"[ref:{operation.marker}]" in item.description]
+    candidates = _candidates(operation, here)
+    known = [operation.remote_id] if operation.remote_id else marked or candidates
+    own = next((item for item in here if known == [item.id]), None)
     return {
         "status": (own.status or "?") if own else "",
-        "marked": [item.id for item in here if marker_in(item.description) == operation.marker],
-        "candidates": _candidates(operation, here),
+        "marked": marked,
+        "candidates": candidates,
     }
 
 
@@ -201,8 +222,9 @@ def _mirror_servers(
             new.append(Server(account=account, remote_id=item.id, **Server.shown(item)))
         elif _bring_up_to_date(row, Server.shown(item)):
             changed.append(row)
-    fields = [*Server.shown(listing.items[0]), "missing_since"] if listing.items else []
-    _write(account, Server, new, changed, fields)
+    new, back = _revived(account, Server, new)
+    fields = [*Server.shown(listing.items[0]), *LISTED] if listing.items else []
+    _write(account, Server, new, changed + back, fields)
     if listing.complete:
         _mark_missing(account, Server, rows.values(), begun, events.Verb.SERVER_GONE)
 
@@ -216,11 +238,11 @@ def _mirror_snapshots(
     changed: list[Snapshot] = []
     replaced: list[Snapshot] = []
     for item in listing.items:
+        row = rows.pop(item.id, None)
         server = servers.get(item.server_id)
         if server is None:
-            continue  # the server is not listed: shown once it is
-        row = rows.pop(item.id, None)
-        if row and not _same(row, server, item):
+            continue  # the server is not listed: its snapshots stay as they were
+        if row and not row.is_same(server, item):
             replaced.append(row)
             row = None
         if row is None:
@@ -230,39 +252,49 @@ def _mirror_snapshots(
             changed.append(row)
     _mark_gone(account, Snapshot, replaced, events.Verb.SNAPSHOT_GONE)
     new = _without_just_deleted(account, begun, new)
-    fields = ["name", "status", "size_mb", "created_at", "description", "missing_since"]
-    _write(account, Snapshot, new, changed, fields)
+    new, back = _revived(account, Snapshot, new)
+    fields = ["name", "status", "size_mb", "created_at", "description", *LISTED]
+    _write(account, Snapshot, new, changed + back, fields)
+    for row in back:
+        _tell(account, events.Verb.SNAPSHOT_BACK, row)
     if account.complete_pass_at:  # on the first look everything is new and nothing is news
         _tell_found(account, new)
     if listing.complete:
         _mark_missing(account, Snapshot, rows.values(), begun, events.Verb.SNAPSHOT_GONE)
 
 
-def _same(row: Snapshot, server: Server, item: types.Snapshot) -> bool:
-    """Whether an id still means the same snapshot: ids may be given out again."""
-    born = (row.created_at, item.created_at)
-    return (
-        row.server_id == server.pk
-        and row.name == item.name
-        and (None in born or born[0] == born[1])
-    )
-
-
 def _without_just_deleted(account: Account, begun: datetime, new: list[Snapshot]) -> list[Snapshot]:
     """Leave out what we know to be deleted and a stale listing still shows."""
     recently = begun - times.between_proofs()
     deleted = set(
-        account.snapshots.filter(
-            remote_id__in=[row.remote_id for row in new][:BATCH],
-            gone_at__gte=recently,
-            operations__kind=Kind.DELETE,
-        ).values_list("remote_id", flat=True)
+        account.snapshots.filter(gone_at__gte=recently, operations__kind=Kind.DELETE).values_list(
+            "remote_id", flat=True
+        )
     )
     return [row for row in new if row.remote_id not in deleted]
 
 
+def _revived(
+    account: Account, model: type[Server] | type[Snapshot], new: list[Any]
+) -> tuple[list[Any], list[Any]]:
+    """What is really new, and the rows of what was gone and is listed again, brought up to date."""
+    gone: dict[str, Any] = {}
+    for batch in _batches(row.remote_id for row in new):
+        rows = model.objects.filter(account=account, remote_id__in=batch, gone_at__isnull=False)
+        gone |= {row.remote_id: row for row in rows.order_by("gone_at")}
+    really_new, back = [], []
+    for row in new:
+        old = gone.get(row.remote_id)
+        if old is None or (isinstance(row, Snapshot) and not old.is_same(row.server, row)):
+            really_new.append(row)
+            continue
+        _bring_up_to_date(old, model.shown(row))
+        back.append(old)
+    return really_new, back
+
+
 def _bring_up_to_date(row: Server | Snapshot, shown: dict[str, Any]) -> bool:
-    shown = shown | {"missing_since": None}
+    shown = shown | dict.fromkeys(LISTED)
     changed = {name: value for name, value in shown.items() if getattr(row, name) != value}
     for name, value in changed.items():
         setattr(row, name, value)
@@ -303,7 +335,8 @@ def _mark_missing(
     first = [row.pk for row in rows if row.missing_since is None]
     for batch in _batches(first):
         model.objects.filter(pk__in=batch).update(missing_since=begun)
-    gone = [row for row in rows if row.missing_since and row.missing_since < begun]
+    since = begun - times.between_proofs()
+    gone = [row for row in rows if row.missing_since and row.missing_since <= since]
     _mark_gone(account, model, gone, verb)
 
 
@@ -320,18 +353,13 @@ def _mark_gone(
                 gone_at=timezone.now(), revision=revision
             )
             for row in batch:
-                is_server = isinstance(row, Server)
-                events.record(
-                    verb,
-                    team=account.team,
-                    account=account,
-                    server=row if is_server else row.server,
-                    snapshot=None if is_server else row,
-                )
+                _tell(account, verb, row)
 
 
 def _tell_found(account: Account, new: list[Snapshot]) -> None:
     """Say which snapshots were taken outside. Ours are known by id or by marker.
+
+    One of ours that we took for not having happened is said to be there after all.
 
     Nothing is said of one that an open request of ours, on that server and of that name, may have
     made: whose it is will be settled.
@@ -342,24 +370,38 @@ def _tell_found(account: Account, new: list[Snapshot]) -> None:
         Q(remote_id__in=ids) | Q(marker__in=markers)
     )
     known = {value for pair in ours.values_list("remote_id", "marker") for value in pair}
+    denied = {o.marker: o for o in ours.filter(state=State.NOT_APPLIED)}
     open_requests = set(
         Operation.objects.filter(account=account, kind=Kind.CREATE, state__in=HOLDING).values_list(
             "server_id", "name"
         )
     )
     for row in account.snapshots.filter(remote_id__in=ids, gone_at=None).select_related("server"):
-        if (
+        if row.marker in denied:
+            _tell(account, events.Verb.SNAPSHOT_AFTER_ALL, row, denied[row.marker])
+        elif (
             row.remote_id not in known
             and (row.marker or None) not in known
             and (row.server_id, row.name) not in open_requests
         ):
-            events.record(
-                events.Verb.SNAPSHOT_FOUND,
-                team=account.team,
-                account=account,
-                server=row.server,
-                snapshot=row,
-            )
+            _tell(account, events.Verb.SNAPSHOT_FOUND, row)
+
+
+def _tell(
+    account: Account,
+    verb: events.Verb,
+    row: Server | Snapshot,
+    operation: Operation | None = None,
+) -> None:
+    snapshot = row if isinstance(row, Snapshot) else None
+    events.record(
+        verb,
+        team=account.team,
+        account=account,
+        server=row.server if isinstance(row, Snapshot) else row,
+        snapshot=snapshot,
+        operation=operation,
+    )
 
 
 def _batches(rows: Iterable[T]) -> Iterator[list[T]]:
@@ -381,22 +423,24 @@ def _rest(account: Account, begun: datetime, complete: bool) -> None:
     _say(account, trouble, changes)
 
 
-def _failed(account: Account, begun: datetime, error: Exception) -> None:
+def _failed(account: Account, begun: datetime, error: Exception, words: str = "") -> None:
+    """Write down that we could not look, why, and when to try again."""
     status = getattr(error, "status", None)
     if status == 401:
         accounts.token_refused(account)
     if status == 429:
         budget.slow_down(account.pk)
-    words = getattr(error, "message", str(error))
+    words = (words or getattr(error, "message", str(error)))[:300]
     Pass.objects.create(
         account=account, begun_at=begun, ended_at=timezone.now(), complete=False, trouble=words
     )
     doubled = _interval(account) * 2 ** min(account.failed_passes, 8)
-    wait = max(doubled, timedelta(seconds=getattr(error, "retry_after", None) or 0))
+    asked = timedelta(seconds=getattr(error, "retry_after", None) or 0)
+    wait = max(min(doubled, LONGEST_BACK_OFF), min(asked, LONGEST_WAIT))
     changes = {
         "failed_passes": account.failed_passes + 1,
         "nudged_at": None,
-        "next_pass_at": timezone.now() + min(wait, LONGEST_BACK_OFF),
+        "next_pass_at": timezone.now() + wait,
     }
     _say(account, words, changes)
 
@@ -405,10 +449,11 @@ def _say(account: Account, trouble: str, changes: dict[str, Any]) -> None:
     with transaction.atomic():
         if trouble != account.trouble:
             Account.next_revision(account.pk)
-            changes["trouble"] = trouble[:300]
+            changes["trouble"] = trouble
             if bool(trouble) != bool(account.trouble):
                 changes["trouble_since"] = timezone.now() if trouble else None
-        Account.objects.filter(pk=account.pk).update(**changes)
+        # What a token that has been replaced since ran into is not news.
+        Account.objects.filter(pk=account.pk, token_version=account.token_version).update(**changes)
 
 
 def _interval(account: Account) -> timedelta:
@@ -417,7 +462,7 @@ def _interval(account: Account) -> timedelta:
     sent = Operation.objects.filter(
         account=account, state__in=WATCHED, sent_at__isnull=False
     ).values_list("sent_at", flat=True)
-    return min([times.look_again(now - at) for at in sent if at], default=times.idle_look())
+    return min([times.idle_look(), *(times.look_again(now - at) for at in sent if at)])
 
 
 def tidy() -> None:

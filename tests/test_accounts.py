@@ -101,6 +101,18 @@ def test_replacing_the_token_lets_waiting_work_go_on(stage, account, server, osc
     assert stage.send(operation).state == State.RUNNING
 
 
+def test_a_persons_pause_outlives_a_token(stage, account, server, oscar, alice):
+    accounts.pause(account, actor=alice)
+    operation = take(server, oscar)
+    revoke(stage, account)
+    stage.look(account)
+    assert fresh(account).paused == Account.Paused.TOKEN
+    token = stage.provider.token("Northwind", "second")
+    accounts.replace_token(fresh(account), token, actor=alice)
+    assert fresh(account).paused == Account.Paused.PERSON
+    assert stage.send(operation).state == State.QUEUED
+
+
 def test_a_token_of_another_account_does_not_replace_this_one(stage, account, alice):
     token = stage.provider.account("Contoso")
     with pytest.raises(Refused, match="This token belongs to"):

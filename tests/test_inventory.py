@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from snapshots import inventory
-from snapshots.models import Account, Event, Pass, Server, Snapshot
-from tests.conftest import NOW, fresh
+from snapshots import inventory, operations
+from snapshots.models import Account, Event, Operation, Pass, Server, Snapshot
+from snapshots.operations import budget
+from tests.conftest import NOW, fresh, restore, take
 
 
 def names(model, account):
@@ -35,7 +36,9 @@ def test_what_two_complete_looks_do_not_show_is_gone_and_stays_in_the_history(
 ):
     stage.provider.outside.delete_snapshot(snapshot.remote_id)
     stage.look(account)
-    assert fresh(snapshot).gone_at is None
+    stage.look(account)
+    assert fresh(snapshot).gone_at is None  # two looks, but a second apart
+    stage.later(minutes=1)
     stage.look(account)
     assert fresh(snapshot).gone_at is not None
     assert Event.objects.filter(verb="snapshot.gone", snapshot=snapshot).count() == 1
@@ -44,6 +47,7 @@ def test_what_two_complete_looks_do_not_show_is_gone_and_stays_in_the_history(
 def test_a_listing_that_is_not_complete_makes_nothing_gone(stage, account, snapshot):
     stage.provider.faults.add("partial", path="/snapshots/", times="forever")
     for _ in range(4):
+        stage.later(minutes=1)
         stage.look(account)
     assert names(Snapshot, account) == ["nightly", "pre-upgrade"]
     assert "not complete" in fresh(account).trouble
@@ -126,3 +130,80 @@ def test_uuids_and_pages_are_read_like_the_rest(stage, team, alice):
     stage.look(account)
     assert len(names(Server, account)) == 45
     assert fresh(account).complete_pass_at is not None
+
+
+def test_a_long_answer_of_a_failing_provider_is_told_in_short(stage, account):
+    stage.provider.faults.add("answer", status=503, body={"detail": "x" * 400}, times="forever")
+    stage.look(account)
+    before = fresh(account)
+    assert (len(before.trouble), before.failed_passes) == (300, 1)
+    stage.look(account)
+    assert fresh(account).revision == before.revision
+
+
+def test_a_provider_that_says_when_to_come_back_is_left_alone_until_then(stage, account):
+    stage.provider.faults.add(
+        "answer", status=429, body={"detail": "slow"}, headers={"Retry-After": "3600"}
+    )
+    stage.look(account)
+    row = fresh(account)
+    assert row.next_pass_at - row.passes.latest("ended_at").ended_at == timedelta(hours=1)
+
+
+def test_a_blip_of_a_minute_makes_nothing_gone_and_finds_nothing(stage, account, server):
+    stage.provider.faults.add("empty", times=6)
+    for _ in range(6):
+        stage.later(seconds=9)
+        stage.look(account)
+    told = Event.objects.filter(verb__in=["server.gone", "snapshot.gone", "snapshot.found"])
+    assert not told.exists()
+
+
+def test_what_was_gone_and_is_listed_again_is_the_same_row(stage, account, server, snapshot):
+    stage.provider.faults.add("empty", times=6)
+    for _ in range(3):
+        stage.later(minutes=1)
+        stage.look(account)
+    assert fresh(server).gone_at
+    assert fresh(snapshot).gone_at
+    stage.look(account)
+    assert not fresh(server).gone_at
+    assert not fresh(snapshot).gone_at
+    assert not Event.objects.filter(verb="snapshot.found").exists()
+    assert Event.objects.filter(verb="snapshot.back", snapshot=snapshot).count() == 1
+
+
+def test_a_listed_snapshot_of_a_server_that_is_not_listed_stays(stage, account, server, snapshot):
+    stage.provider.faults.add("hidden", path="/servers/", ids=[server.remote_id])
+    for _ in range(4):
+        stage.later(minutes=2)
+        stage.look(account)
+    assert fresh(server).gone_at
+    assert not fresh(snapshot).gone_at
+
+
+def test_an_old_operation_does_not_slow_the_whole_account(stage, account, snapshot, rosa):
+    stage.provider.faults.add("close_before", path="/restore/")
+    operation = stage.watch(stage.send(restore(snapshot, rosa)), times=4, minutes=15)
+    row = fresh(operation.account)
+    assert row.next_pass_at - row.passes.latest("ended_at").ended_at == timedelta(minutes=1)
+
+
+def test_a_clock_that_was_ahead_stops_nothing(stage, account, server, oscar):
+    ahead = NOW + timedelta(days=1)
+    operation = take(server, oscar)
+    Account.objects.filter(pk=account.pk).update(
+        next_pass_at=ahead, nudged_at=ahead, reads_at=ahead, reads_left=0
+    )
+    Operation.objects.filter(pk=operation.pk).update(nudged_at=ahead)
+    assert operations.due() == [operation.pk]
+    assert inventory.due() == [account.pk]
+    assert not budget.take(account.pk, 2)
+    stage.later(minutes=1)
+    assert budget.take(account.pk, 2)
+
+
+def test_a_server_without_a_name_is_called_by_its_id(stage, account, server):
+    stage.provider.outside.change_server(server.remote_id, name="", hostname="")
+    stage.look(account)
+    assert fresh(server).name == server.remote_id

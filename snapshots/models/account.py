@@ -17,6 +17,7 @@ from snapshots import secrets
 from snapshots.models.people import Team, User
 from snapshots.provider.client import Client
 
+READ_DEADLINE = 7.5  # seconds a listing: a look is two of them
 SLOTS = 5  # the provider's documentation: "a maximum of 5 snapshots per server"
 
 
@@ -100,7 +101,7 @@ class Account(models.Model):
     def client(self) -> Client:
         """A client with this account's token. Raises `secrets.CannotOpen` if the key is lost."""
         token = secrets.open_sealed(self.sealed_token, owner=self._owner, keys=settings.TOKEN_KEYS)
-        return Client(self.api_url, token.reveal())
+        return Client(self.api_url, token.reveal(), read_deadline=READ_DEADLINE)
 
     @property
     def _owner(self) -> str:

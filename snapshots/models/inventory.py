@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from snapshots.models.account import Account
@@ -112,14 +113,28 @@ class Snapshot(Mirrored):
 
     @classmethod
     def remember(cls, server: Server, item: types.Snapshot, revision: int) -> Snapshot:
-        """Our row of `item`, made or brought up to date."""
+        """Our row of `item`, made or brought up to date. In a transaction of the caller's."""
+        where: dict[str, Any] = {
+            "account_id": server.account_id,
+            "remote_id": item.id,
+            "gone_at": None,
+        }
+        row = cls.objects.filter(**where).first()
+        if row and not row.is_same(server, item):
+            cls.objects.filter(pk=row.pk).update(gone_at=timezone.now(), revision=revision)
         row, _ = cls.objects.update_or_create(
-            account_id=server.account_id,
-            remote_id=item.id,
-            gone_at=None,
-            defaults={"server": server, "revision": revision} | cls.shown(item),
+            **where, defaults={"server": server, "revision": revision} | cls.shown(item)
         )
         return row
+
+    def is_same(self, server: Server, item: types.Snapshot) -> bool:
+        """Whether `item`, which has this row's id, is this snapshot: ids may be given out again."""
+        born = (self.created_at, item.created_at)
+        return (
+            self.server_id == server.pk
+            and self.name == item.name
+            and (None in born or born[0] == born[1])
+        )
 
     @staticmethod
     def shown(item: types.Snapshot) -> dict[str, Any]:

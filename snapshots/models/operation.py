@@ -150,8 +150,8 @@ class Operation(models.Model):
 
     @property
     def description(self) -> str:
-        """What we send with a create: the person's note and our marker."""
-        return f"{self.note} [ref:{self.marker}]".strip()
+        """What we send with a create: our marker, where no shortening reaches it, and the note."""
+        return f"[ref:{self.marker}] {self.note}".strip()
 
 
 class Attempt(models.Model):

@@ -15,8 +15,9 @@ class Reason(models.TextChoices):
     """
 
     # nothing was sent
-    NOT_SENT = "not_sent", _("the provider could not be reached, so nothing was sent; we try again")
+    NOT_SENT = "not_sent", _("nothing was sent: {words}; we try again")
     BUSY = "busy", _("the provider asked us to wait; nothing was changed; we try again")
+    PACED = "paced", _("we read from this account only so often; we try again in a moment")
     NO_READ = (
         "no_read",
         _("the provider did not answer our look before sending: {words}; we try again"),
@@ -72,6 +73,10 @@ class Reason(models.TextChoices):
     STILL_LISTED = "still_listed", _("two complete looks still showed it, unchanged")
     TWO_MARKED = "two_marked", _("two snapshots carry our marker, which cannot be: please look")
     SEVERAL_MATCH = "several_match", _("several new snapshots match; we cannot tell which is ours")
+    UNMARKED = (
+        "unmarked",
+        _("a new snapshot matches, but without our marker; we cannot tell whether it is ours"),
+    )
     VANISHED = "vanished", _("the provider accepted it and no longer lists it")
     SERVER_VANISHED = "server_vanished", _("the provider no longer lists the server")
     CHANGED_MEANWHILE = (
@@ -81,6 +86,10 @@ class Reason(models.TextChoices):
     NEVER_RESTORING = (
         "never_restoring",
         _("the provider accepted it, but never showed the server as restoring"),
+    )
+    UNSEEN = (
+        "unseen",
+        _("the provider accepted it, but could not be asked since; nobody saw whether it ran"),
     )
     UNDECIDED = (
         "undecided",

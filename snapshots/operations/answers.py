@@ -35,7 +35,8 @@ def meaning(kind: Kind, answer: Accepted[Any] | Exception, attempt: int) -> Mean
             return Meaning(Outcome.ACCEPTED, state, Reason.ACCEPTED)
         case wire.NotSent():
             wait = min(times.RETRY_FIRST * 2 ** (attempt - 1), times.RETRY_MOST)
-            return Meaning(Outcome.NOT_SENT, State.QUEUED, Reason.NOT_SENT, wait=wait)
+            words = {"words": answer.message}
+            return Meaning(Outcome.NOT_SENT, State.QUEUED, Reason.NOT_SENT, words, wait=wait)
         case wire.Declined():
             return _declined(kind, answer)
         case wire.ProviderError():

@@ -70,7 +70,7 @@ def request_restore(
         operation = _operation(
             Kind.RESTORE, server, actor, request_key, snapshot=snapshot, name=snapshot.name
         )
-        if again := _same_form(operation):
+        if again := _same_form(operation, with_child=safety_snapshot):
             return again
         _check_server(server)
         _check_snapshot(snapshot)
@@ -107,7 +107,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
     A restore whose safety snapshot is already under way is marked instead, and ends with it.
     """
     with _audited(actor, operation.server, operation.snapshot):
-        require(actor, RIGHT[Kind(operation.kind)], operation.team)
+        require(actor, right_for(operation), operation.team)
         with transaction.atomic():
             child = operation.children.filter(state__in=HOLDING).first()
             if child and not (
@@ -116,9 +116,11 @@ def cancel(operation: Operation, *, actor: User) -> None:
             ):
                 done = Operation.objects.filter(pk=operation.pk, state=State.QUEUED).update(
                     stop_requested=True,
-                    stopped_by_name=str(actor),
+                    stopped_by_name=str(actor)[:100],
                     revision=Account.next_revision(operation.account_id),
                 )
+                if done:
+                    _tell(operation, events.Verb.RESTORE_STOP_ASKED, actor)
             else:
                 done = operation.state == State.QUEUED and move(
                     operation, State.CANCELLED, actor=actor
@@ -130,7 +132,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
 def give_verdict(operation: Operation, *, actor: User, happened: bool, words: str) -> None:
     """A person decides what the evidence cannot. `words` is their reason. Raises `Refused`."""
     with _audited(actor, operation.server, operation.snapshot):
-        require(actor, RIGHT[Kind(operation.kind)], operation.team)
+        require(actor, right_for(operation), operation.team)
         words = words.strip()
         if not words:
             raise Refused(_("Please say what you saw; it is kept with the verdict."), field="words")
@@ -140,6 +142,12 @@ def give_verdict(operation: Operation, *, actor: User, happened: bool, words: st
             operation, to, Reason.VERDICT, actor=actor, details=details
         ):
             raise Refused(_("This operation is not waiting for a person any more."))
+
+
+def right_for(operation: Operation) -> str:
+    """The right to decide about `operation`. A safety snapshot is part of its restore."""
+    parent = operation.parent
+    return RIGHT[Kind(parent.kind if parent else operation.kind)]
 
 
 def facts(snapshot: Snapshot) -> dict[str, Any]:
@@ -222,7 +230,7 @@ def _operation(
         lock_key=server.lock_key,
         request_key=request_key,
         asked_by=actor,
-        asked_by_name=str(actor),
+        asked_by_name=str(actor)[:100],
         confirmed=_confirmed(kind, snapshot) if snapshot else {},
         created_at=now,
         due_at=now,
@@ -234,6 +242,8 @@ def _operation(
 def _confirmed(kind: Kind, snapshot: Snapshot) -> dict[str, Any]:
     """What the person saw, to be compared with the provider just before sending."""
     seen: dict[str, Any] = dict(snapshot.fingerprint)
+    if kind == Kind.DELETE:
+        seen["status"] = snapshot.status
     if kind == Kind.RESTORE:
         seen["server_name"] = snapshot.server.name
         seen["newer"] = sorted(other.remote_id for other in newer(snapshot))
@@ -265,32 +275,39 @@ def _insert(operation: Operation, *, child: Operation | None = None) -> Operatio
                 if row is child:
                     row.parent = operation
                 row.save(force_insert=True)
-                events.record(
-                    events.Verb(f"{row.kind}.asked"),
-                    team=row.team,
-                    actor=row.asked_by,
-                    account=row.account,
-                    server=row.server,
-                    snapshot=row.snapshot,
-                    operation=row,
-                )
+                _tell(row, events.Verb(f"{row.kind}.asked"), row.asked_by)
             first = child or operation
             transaction.on_commit(lambda: queue.nudge("send", first.pk))
     except IntegrityError:
-        if again := _same_form(operation):
+        if again := _same_form(operation, with_child=child is not None):
             return again
         raise Refused(busy(operation.server, operation.team_id)) from None
     return operation
 
 
-def _same_form(operation: Operation) -> Operation | None:
+def _tell(operation: Operation, verb: events.Verb, actor: User | None) -> None:
+    events.record(
+        verb,
+        team=operation.team,
+        actor=actor,
+        account=operation.account,
+        server=operation.server,
+        snapshot=operation.snapshot,
+        operation=operation,
+    )
+
+
+def _same_form(operation: Operation, *, with_child: bool = False) -> Operation | None:
     """The operation this very form has already made. The same key for something else: refused."""
     first = Operation.objects.filter(team=operation.team, request_key=operation.request_key).first()
     if first is None:
         return None
-    if any(
-        getattr(first, field) != getattr(operation, field)
-        for field in ("kind", "server_id", "snapshot_id", "asked_by_id", "name")
+    if (
+        any(
+            getattr(first, field) != getattr(operation, field)
+            for field in ("kind", "server_id", "snapshot_id", "asked_by_id", "name", "note")
+        )
+        or with_child != first.children.exists()
     ):
         raise Refused(_("This form was already used for something else. Please open it again."))
     return first

@@ -17,7 +17,7 @@ from snapshots.operations import budget, times
 from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.ask import RIGHT
 from snapshots.operations.fence import fence
-from snapshots.operations.states import move
+from snapshots.operations.states import end_stopped, move
 from snapshots.permissions import may_now
 from snapshots.provider import errors as wire
 from snapshots.provider import types
@@ -68,11 +68,7 @@ def _turn_has_come(operation: Operation) -> bool:
     if child is not None and child.holds:
         return False
     if operation.stop_requested:
-        if operation.stopped_by_name:
-            details = {"person": operation.stopped_by_name}
-            move(operation, State.CANCELLED, Reason.STOPPED_BY, details=details)
-        else:
-            move(operation, State.EXPIRED, Reason.TOO_LATE)
+        end_stopped(operation)
         return False
     if child is not None and child.state != State.SUCCEEDED:
         move(operation, State.FAILED, Reason.CHILD_FAILED)
@@ -90,14 +86,16 @@ def _turn_has_come(operation: Operation) -> bool:
 class Look:
     """The account just before sending: the server, and the snapshots listed for it."""
 
+    at: datetime
     server: types.Server | None
     snapshots: tuple[types.Snapshot, ...]
 
 
 def _look(operation: Operation, client: Client) -> Look | None:
     if not budget.take(operation.account_id, 2):
-        _defer(operation, times.RETRY_FIRST, Reason.BUSY)
+        _defer(operation, times.RETRY_FIRST, Reason.PACED)
         return None
+    begun = timezone.now()
     remote_id = operation.server.remote_id
     try:
         servers = client.servers()
@@ -108,12 +106,14 @@ def _look(operation: Operation, client: Client) -> Look | None:
         if error.status == 429:
             budget.slow_down(operation.account_id)
         wait = max(error.retry_after or 0, times.RETRY_FIRST)
-        _defer(operation, min(wait, times.RETRY_MOST), Reason.NO_READ, words=error.message)
+        wait = min(wait, times.RETRY_AFTER_MOST)
+        _defer(operation, wait, Reason.NO_READ, words=error.message)
         return None
     if not (servers.complete and snapshots.complete):
         _defer(operation, times.RETRY_FIRST, Reason.NO_READ, words="the listing was not complete")
         return None
     return Look(
+        at=begun,
         server=next((server for server in servers.items if server.id == remote_id), None),
         snapshots=tuple(item for item in snapshots.items if item.server_id == remote_id),
     )
@@ -123,6 +123,14 @@ def _objection(operation: Operation, look: Look) -> tuple[Reason, dict[str, Any]
     """Why this must not be sent, given what the provider shows now; None if it may."""
     if look.server is None:
         return Reason.SERVER_MISSING, {}
+    if operation.kind == Kind.RESTORE and look.server.status == "restoring":
+        # Whose it is could not be told from ours afterwards.
+        return Reason.CHANGED, {"what": "the server is being restored already"}
+    child = operation.children.order_by("-pk").first()
+    if child and not any(
+        item.id == child.remote_id and item.status == "completed" for item in look.snapshots
+    ):
+        return Reason.CHILD_FAILED, {}
     if operation.kind == Kind.CREATE:
         taken = [item.name for item in look.snapshots if item.status != "failed"]
         limit = operation.account.slots
@@ -179,23 +187,26 @@ def _iso(at: datetime | None) -> str | None:
 
 def _claim(operation: Operation, look: Look) -> Attempt | None:
     """Write down that we are about to send; None if we may not, or somebody else does."""
-    now = timezone.now()
-    attempt = Attempt(
-        operation=operation,
-        number=operation.attempt_count + 1,
-        claimed_at=now,
-        deadline=now + times.CLAIM,
-        pre_image={"snapshots": [item.id for item in look.snapshots]},
-    )
     with transaction.atomic():
         account = Account.objects.select_for_update().get(pk=operation.account_id)
         if account.paused or account.token_version != operation.account.token_version:
             return None
+        now = timezone.now()
+        row = Operation.objects.get(pk=operation.pk)
+        if row.stop_requested or row.send_before <= now or look.at + times.LOOK_HOLDS <= now:
+            return None  # the next turn ends it, or looks again
         right = RIGHT[Kind(operation.kind)]
         if not may_now(operation.asked_by_id, right, operation.team_id):
             details = {"person": operation.asked_by_name}
             move(operation, State.FAILED, Reason.RIGHT_WITHDRAWN, details=details)
             return None
+        attempt = Attempt(
+            operation=operation,
+            number=operation.attempt_count + 1,
+            claimed_at=now,
+            deadline=now + times.CLAIM,
+            pre_image={"snapshots": [item.id for item in look.snapshots]},
+        )
         won = move(
             operation,
             State.SENDING,
@@ -240,6 +251,7 @@ def _call(operation: Operation, client: Client, spent: float) -> Answer:
 
 def _record(operation: Operation, attempt: Attempt, answer: Answer) -> None:
     """Write down what came back. If the claim was lost meanwhile, it is evidence and no more."""
+    answer = _plausible(answer, attempt)
     result = meaning(Kind(operation.kind), answer, attempt.number)
     now = timezone.now()
     changes: dict[str, Any] = {}
@@ -272,6 +284,16 @@ def _record(operation: Operation, attempt: Attempt, answer: Answer) -> None:
         accounts.token_refused(operation.account)
     if result.slow_down:
         budget.slow_down(operation.account_id)
+
+
+def _plausible(answer: Answer, attempt: Attempt) -> Answer:
+    """A create that is answered with a snapshot that was there before has made nothing we know."""
+    if not isinstance(answer, types.Accepted) or not isinstance(answer.result, types.Snapshot):
+        return answer
+    if answer.result.id not in attempt.pre_image["snapshots"]:
+        return answer
+    words = f"HTTP {answer.status}, naming a snapshot that was there before"
+    return wire.Unknown(words, status=answer.status)
 
 
 def _forget_deleted(operation: Operation, result: Meaning, now: datetime, revision: int) -> None:

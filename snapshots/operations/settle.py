@@ -109,15 +109,17 @@ def _create_in_doubt(e: Evidence) -> Verdict | None:
     if not e.after_quiet or not e.last.complete:
         return None
     if e.keeps_descriptions:
-        if _agree(e.after_quiet, lambda s: not s.marked):
+        if _agree(e.after_quiet, lambda s: not s.marked and not s.candidates):
             return Verdict(State.NOT_APPLIED, Reason.NOT_LISTED)
+        if _agree(e.after_quiet, lambda s: bool(s.candidates)):
+            return Verdict(State.NEEDS_PERSON, Reason.UNMARKED)
         return None
     if len(e.last.candidates) > 1:
         return Verdict(State.NEEDS_PERSON, Reason.SEVERAL_MATCH)
     if e.last.candidates:
         return Verdict(State.RUNNING, Reason.ADOPTED, remote_id=e.last.candidates[0])
     long_enough = e.now >= times.quiet_end(e.sent_at) + times.adoption_window()
-    if long_enough and _agree(e.after_quiet, lambda s: not s.candidates):
+    if long_enough and _agree(e.after_quiet, lambda s: not s.marked and not s.candidates):
         return Verdict(State.NOT_APPLIED, Reason.NOT_LISTED)
     return None
 
@@ -126,12 +128,13 @@ def _restore_running(e: Evidence) -> Verdict | None:
     restoring = [n for n, s in enumerate(e.seen) if s.status == "restoring"]
     if restoring:
         since = e.seen[restoring[-1] + 1 :]
-        if len(since) >= 2 and all(s.status in AT_REST for s in since[-2:]):
+        if _agree(since, lambda s: s.status in AT_REST):
             return Verdict(State.SUCCEEDED, Reason.SEEN_DONE, {"words": since[-1].status})
     if _agree(e.seen, lambda s: not s.status):
         return Verdict(State.NEEDS_PERSON, Reason.SERVER_VANISHED)
     if not restoring and e.now >= e.sent_at + times.longest_restore():
-        return Verdict(State.NEEDS_PERSON, Reason.NEVER_RESTORING)
+        looked = any(s.complete for s in e.seen)
+        return Verdict(State.NEEDS_PERSON, Reason.NEVER_RESTORING if looked else Reason.UNSEEN)
     return None
 
 

@@ -122,6 +122,14 @@ def move(
     return True
 
 
+def end_stopped(operation: Operation) -> bool:
+    """End a queued operation that was to be stopped: cancelled by a person, or out of time."""
+    if operation.stopped_by_name:
+        details = {"person": operation.stopped_by_name}
+        return move(operation, State.CANCELLED, Reason.STOPPED_BY, details=details)
+    return move(operation, State.EXPIRED, Reason.TOO_LATE)
+
+
 def _release_parent(child: Operation, ended: State, now: datetime) -> None:
     """A parent waits in `queued` for its child; now it is due, for better or worse."""
     changes: dict[str, Any] = {"due_at": now, "nudged_at": None}

@@ -5,10 +5,12 @@ Every part takes at most `QUOTA` rows, oldest first, so that no backlog starves 
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, Window
+from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -16,8 +18,9 @@ from snapshots.models import Account, Operation, Reason, State
 from snapshots.models.operation import HOLDING
 from snapshots.operations import times
 from snapshots.operations.settle import settle
-from snapshots.operations.states import move
+from snapshots.operations.states import end_stopped, move
 
+log = logging.getLogger(__name__)
 QUOTA = 200
 QUOTA_PER_ACCOUNT = 10
 
@@ -26,16 +29,30 @@ def sweep() -> None:
     """Bring every operation up to date with the clock. Safe to run twice, at once, or late."""
     now = timezone.now()
     rows = Operation.objects.select_related("account", "server", "team", "snapshot")
-    for lost in rows.filter(state=State.SENDING, claim_deadline__lte=now).order_by("pk")[:QUOTA]:
-        move(lost, State.IN_DOUBT, Reason.CLAIM_LOST)
-    for late in rows.filter(state=State.QUEUED, send_before__lte=now).order_by("pk")[:QUOTA]:
-        _expire(late)
+    lost = rows.filter(state=State.SENDING, claim_deadline__lte=now)
+    late = rows.filter(state=State.QUEUED, send_before__lte=now).exclude(
+        stop_requested=True, children__state__in=HOLDING
+    )
     undecided = rows.filter(state__in=(State.RUNNING, State.IN_DOUBT), due_at__lte=now)
-    for operation in undecided.order_by("due_at")[:QUOTA]:
-        if not settle(operation, now):
-            Operation.objects.filter(pk=operation.pk, version=operation.version).update(
-                due_at=now + max(times.scaled(60), timedelta(seconds=10))
-            )
+    _each(lost.order_by("pk"), lambda row: move(row, State.IN_DOUBT, Reason.CLAIM_LOST))
+    _each(late.order_by("pk"), _expire)
+    _each(undecided.order_by("due_at"), lambda row: _decide(row, now))
+
+
+def _each(rows: QuerySet[Operation], work: Callable[[Operation], object]) -> None:
+    """One row that cannot be handled now must not keep the others, or the tick, from theirs."""
+    for row in rows[:QUOTA]:
+        try:
+            work(row)
+        except Exception:
+            log.exception("operation %s: not brought up to date; the next tick tries again", row.pk)
+
+
+def _decide(operation: Operation, now: datetime) -> None:
+    if not settle(operation, now):
+        Operation.objects.filter(pk=operation.pk, version=operation.version).update(
+            due_at=now + max(times.scaled(60), timedelta(seconds=10))
+        )
 
 
 def due() -> list[int]:
@@ -46,7 +63,7 @@ def due() -> list[int]:
     now = timezone.now()
     ranked = (
         Operation.objects.filter(state=State.QUEUED, due_at__lte=now, account__paused="")
-        .filter(Q(nudged_at__isnull=True) | Q(nudged_at__lte=now - times.NUDGE))
+        .filter(times.may_nudge(now))
         .exclude(children__state__in=HOLDING)
         .annotate(
             rank=Window(RowNumber(), partition_by=F("account_id"), order_by=F("due_at").asc())
@@ -63,14 +80,17 @@ def due() -> list[int]:
 
 def _expire(operation: Operation) -> None:
     """End what was not sent in time, together with a child that was not sent either."""
+    if operation.stop_requested:
+        end_stopped(operation)
+        return
     with transaction.atomic():
-        child = operation.children.filter(state=State.QUEUED).first()
-        if child:
-            move(child, State.EXPIRED, Reason.TOO_LATE)
-        elif any(child.holds for child in operation.children.all()):
+        child = operation.children.filter(state__in=HOLDING).first()
+        if child is None:
+            move(operation, State.EXPIRED, Reason.TOO_LATE)
+        elif child.state != State.QUEUED:
             Operation.objects.filter(pk=operation.pk, state=State.QUEUED).update(
                 stop_requested=True,
                 revision=Account.next_revision(operation.account_id),
             )
-            return
-        move(operation, State.EXPIRED, Reason.TOO_LATE)
+        elif move(child, State.EXPIRED, Reason.TOO_LATE):  # or else it is being sent just now
+            move(operation, State.EXPIRED, Reason.TOO_LATE)

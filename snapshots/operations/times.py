@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
 from snapshots.models import Kind, State
 
@@ -17,7 +18,8 @@ CLAIM = timedelta(seconds=30)  # from the claim on, an answer is awaited this lo
 FENCE = 25.0  # seconds after the claim at which a worker that has not finished is killed
 CLAIM_MAY_TAKE = 3.0  # seconds; a claim that took longer leaves no room for a call
 NUDGE = timedelta(seconds=10)  # due work that nobody took is announced again
-PASS_LEASE = timedelta(seconds=12)  # a look that has not ended by then may be begun again
+LOOK_HOLDS = timedelta(seconds=45)  # what was read longer ago is no ground for sending
+PASS_LEASE = timedelta(seconds=20)  # a look that has not ended by then may be begun again
 SEND_BEFORE = {
     Kind.RESTORE: timedelta(minutes=10),
     Kind.DELETE: timedelta(hours=1),
@@ -68,6 +70,11 @@ def decide_by(kind: Kind, state: State, sent_at: datetime) -> datetime:
     if kind == Kind.RESTORE:
         return sent_at + longest_restore()
     return sent_at + GIVE_UP
+
+
+def may_nudge(now: datetime) -> Q:
+    """Rows not announced lately; a time in the future is from a clock that was ahead."""
+    return Q(nudged_at__isnull=True) | Q(nudged_at__lte=now - NUDGE) | Q(nudged_at__gt=now + NUDGE)
 
 
 def look_again(age: timedelta) -> timedelta:

@@ -167,14 +167,15 @@ def _count(value: object) -> int | None:
 
 
 def _moment(value: object) -> datetime | None:
-    """A moment or a bare date, in UTC."""
+    """A moment or a bare date, in UTC. A year that no zone's arithmetic survives is no moment."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if moment is None or moment.tzinfo is None:
-            return moment and moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC)
+        if moment and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        moment = moment and moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return moment if moment and 1 < moment.year < 9999 else None
 
 
 def _address(row: dict[str, object]) -> str:
@@ -190,7 +191,7 @@ def server(row: object) -> Server | None:
     plan = row.get("plan")
     return Server(
         id=server_id,
-        name=clean(row.get("name") or row.get("hostname"), 255),
+        name=clean(row.get("name"), 255) or clean(row.get("hostname"), 255) or server_id,
         hostname=clean(row.get("hostname"), 255),
         status=clean(row.get("status"), 64),
         address=_address(row),
@@ -214,7 +215,7 @@ def snapshot(row: object) -> Snapshot | None:
         id=snapshot_id,
         server_id=server_id,
         server_name=clean(_first(server, "name", "hostname"), 255),
-        name=clean(row.get("name"), 255),
+        name=clean(row.get("name"), 255) or snapshot_id,
         status=clean(row.get("status"), 64),
         size_mb=_count(row.get("size_mb")),
         created_at=_moment(row.get("created_at")),

@@ -73,6 +73,63 @@ def test_several_matches_are_for_a_person_to_tell_apart(stage, server, oscar):
     assert (operation.state, operation.reason) == (State.NEEDS_PERSON, "several_match")
 
 
+def test_a_new_match_without_our_marker_is_for_a_person(stage, keeps, server, oscar):
+    stage.provider.faults.add("drops_description")
+    operation = lost(stage, server, oscar, "close_after")
+    operation = stage.watch(operation, times=5)
+    assert (operation.state, operation.reason) == (State.NEEDS_PERSON, "unmarked")
+
+
+def test_a_marker_of_another_in_the_note_does_not_hide_ours(stage, keeps, server, oscar):
+    stage.provider.faults.add("close_after", method="POST", path="^/snapshots/$")
+    operation = stage.send(take(server, oscar, note="again, as [ref:abcdefghij] failed"))
+    assert stage.watch(operation, times=1).reason == "seen_marked"
+
+
+def test_a_provider_that_shortens_descriptions_keeps_our_marker(stage, keeps, server, oscar):
+    stage.provider.faults.add("close_after", method="POST", path="^/snapshots/$")
+    operation = stage.send(take(server, oscar, note="x" * 300))
+    with stage.provider.changing() as world:
+        for snapshot in world.snapshots.values():
+            snapshot.description = snapshot.description[:200]
+    assert stage.watch(operation, times=1).reason == "seen_marked"
+
+
+def test_one_that_comes_up_much_later_is_told_and_named(stage, keeps, server, oscar):
+    operation = lost(stage, server, oscar, "late", seconds=600)
+    operation = stage.watch(operation, times=5)
+    assert operation.state == State.NOT_APPLIED
+    stage.watch(operation, times=8)
+    event = Event.objects.get(verb="snapshot.after_all")
+    assert (event.operation, event.snapshot.name) == (operation, "before-update")
+
+
+def test_found_and_missed_once_it_is_not_yet_told_as_vanished(stage, server, oscar):
+    stage.provider.faults.add("stale", path="/snapshots/", seconds=65)
+    operation = lost(stage, server, oscar, "close_after")
+    operation = stage.watch(operation, times=7, seconds=9)
+    assert operation.state == State.RUNNING
+    stage.provider.faults.add("hidden", path="/snapshots/", ids=[operation.remote_id])
+    assert stage.watch(operation, times=1, seconds=9).state == State.RUNNING
+
+
+def test_an_answer_that_names_a_snapshot_from_before_is_not_believed(
+    stage, snapshot, server, oscar
+):
+    body = {
+        "id": int(snapshot.remote_id),
+        "server": {"id": int(server.remote_id), "name": "web-1"},
+        "name": "pre-upgrade",
+        "status": "completed",
+        "size_mb": 10,
+        "created_at": snapshot.created_at.isoformat(),
+        "description": "",
+    }
+    stage.provider.faults.add("answer", method="POST", status=200, body=body)
+    operation = stage.send(take(server, oscar, name="pre-upgrade"))
+    assert operation.state == State.IN_DOUBT
+
+
 def test_incomplete_looks_never_say_no(stage, keeps, server, oscar):
     operation = lost(stage, server, oscar, "close_before")
     stage.provider.faults.add("partial", path="/snapshots/", times="forever")

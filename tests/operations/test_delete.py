@@ -1,10 +1,12 @@
 """Deleting a snapshot: its name typed, one call, and the truth about what came of it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from snapshots import operations
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Operation, Snapshot, State
+from snapshots.models import Event, Operation, Snapshot, State
 from snapshots.operations.send import Look, _call, _claim, _record
 from tests.conftest import delete, fresh, take
 
@@ -77,6 +79,39 @@ def test_an_incomplete_listing_proves_no_absence(stage, snapshot, rosa):
     assert stage.watch(operation, times=6).state == State.IN_DOUBT
 
 
+def test_an_account_that_lists_no_servers_proves_nothing(stage, snapshot, rosa):
+    stage.provider.faults.add("close_before", method="DELETE")
+    operation = stage.send(delete(snapshot, rosa))
+    stage.provider.faults.add("empty", times="forever")
+    assert stage.watch(operation, times=6).state == State.IN_DOUBT
+
+
+def test_a_snapshot_that_is_being_deleted_is_not_unchanged(stage, snapshot, rosa):
+    stage.provider.faults.add("close_before", method="DELETE")
+    operation = stage.send(delete(snapshot, rosa))
+    stage.provider.outside.change_snapshot(snapshot.remote_id, status="deleting")
+    operation = stage.watch(operation, times=4)
+    assert (operation.state, operation.reason) == (State.NEEDS_PERSON, "changed_meanwhile")
+
+
+@pytest.mark.parametrize("body", ["", "{}", {"count": 0}])
+def test_a_200_of_a_proxy_is_no_deletion(stage, snapshot, rosa, body):
+    stage.provider.faults.add("answer", method="DELETE", status=200, body=body)
+    assert stage.send(delete(snapshot, rosa)).state == State.IN_DOUBT
+    assert fresh(snapshot).gone_at is None
+
+
+def test_a_deletion_that_takes_the_provider_minutes_is_not_told_as_a_find(
+    stage, account, snapshot, rosa
+):
+    stage.provider.faults.add("stale", path="/snapshots/", seconds=200)
+    operation = stage.send(delete(snapshot, rosa))
+    stage.watch(operation, times=3, seconds=40)
+    told = set(Event.objects.filter(snapshot=snapshot).values_list("verb", flat=True))
+    assert "snapshot.found" not in told
+    assert "snapshot.back" in told
+
+
 def test_told_to_wait_it_waits_as_long_as_it_was_told(stage, snapshot, rosa):
     stage.provider.faults.add(
         "answer",
@@ -98,7 +133,7 @@ def test_a_late_answer_changes_nothing_and_is_kept(stage, snapshot, rosa):
     """The claim was lost while the call was out: what comes back is evidence."""
     delete(snapshot, rosa)
     operation = Operation.objects.select_related("account", "server", "team", "snapshot").get()
-    attempt = _claim(operation, Look(None, ()))
+    attempt = _claim(operation, Look(datetime.now(UTC), None, ()))
     stage.later(seconds=31)
     operations.sweep()
     assert fresh(operation).state == State.IN_DOUBT

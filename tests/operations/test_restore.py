@@ -1,11 +1,14 @@
 """Restoring a server: asked with the name typed, sent at most once, done when seen done."""
 
+import uuid
+
 import pytest
 
-from snapshots import operations
+from snapshots import accounts, operations
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Account, Operation, State
-from tests.conftest import fresh, restore
+from snapshots.models import Account, Event, Operation, State
+from snapshots.provider.client import Client
+from tests.conftest import Stage, fresh, restore
 
 
 def posts(stage, event="arrived"):
@@ -213,6 +216,51 @@ def test_a_worker_lost_while_sending_leaves_it_in_doubt(stage, snapshot, rosa):
     assert not posts(stage)
 
 
+def test_somebody_elses_restore_is_not_taken_for_ours(stage, snapshot, rosa):
+    nightly = snapshot.server.snapshots.get(name="nightly")
+    stage.provider.outside.restore_snapshot(nightly.remote_id)
+    operation = stage.send(restore(snapshot, rosa))
+    assert (operation.state, operation.reason) == (State.FAILED, "changed")
+    assert not posts(stage)
+
+
+def test_settled_readings_close_together_are_not_believed(stage, snapshot, rosa):
+    operation = stage.watch(stage.send(restore(snapshot, rosa)), times=1, seconds=10)
+    stage.provider.outside.change_server(snapshot.server.remote_id, status="active")
+    assert stage.watch(operation, times=3, seconds=9).state == State.RUNNING
+
+
+def test_a_provider_that_cannot_be_asked_is_not_said_to_have_shown_anything(stage, snapshot, rosa):
+    operation = stage.send(restore(snapshot, rosa))
+    stage.provider.stop()
+    stage.later(minutes=16)
+    operations.sweep()
+    assert fresh(operation).reason == "unseen"
+
+
+class Slow(Client):
+    """A worker that is stopped for an hour between its look and its claim."""
+
+    stage: Stage
+
+    def snapshots(self, server_id=None):
+        listing = super().snapshots(server_id)
+        self.stage.later(hours=1)
+        return listing
+
+
+def test_a_worker_that_was_stopped_after_its_look_does_not_send_late(
+    stage, snapshot, rosa, monkeypatch
+):
+    Slow.stage = stage
+    operation = restore(snapshot, rosa)
+    monkeypatch.setattr("snapshots.models.account.Client", Slow)
+    assert stage.send(operation).state == State.QUEUED
+    monkeypatch.undo()
+    assert stage.send(operation).state == State.EXPIRED
+    assert not posts(stage)
+
+
 def test_a_provider_that_cannot_be_reached_was_sent_nothing(stage, snapshot, rosa):
     operation = restore(snapshot, rosa)
     stage.provider.stop()
@@ -247,6 +295,65 @@ def test_a_failed_safety_snapshot_means_that_nothing_is_restored(stage, snapshot
     operation = stage.send(operation)
     assert (operation.state, operation.reason) == (State.FAILED, "child_failed")
     assert not posts(stage)
+
+
+def test_a_verdict_does_not_replace_a_safety_snapshot_that_is_not_listed(
+    stage, snapshot, rosa, oscar
+):
+    stage.provider.faults.add("forgets", seconds=5)
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = stage.watch(stage.send(operation.children.get()), times=4)
+    assert child.state == State.NEEDS_PERSON
+    with pytest.raises(NotAllowed, match="You may not restore servers"):
+        operations.give_verdict(child, actor=oscar, happened=True, words="fine")
+    operations.give_verdict(child, actor=rosa, happened=True, words="fine")
+    operation = stage.send(operation)
+    assert (operation.state, operation.reason) == (State.FAILED, "child_failed")
+    assert not posts(stage)
+
+
+def test_a_safety_snapshot_deleted_outside_stops_the_restore(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = stage.watch(stage.send(operation.children.get()), minutes=5)
+    stage.provider.outside.delete_snapshot(child.remote_id)
+    assert stage.send(operation).reason == "child_failed"
+    assert not posts(stage)
+
+
+def test_an_operator_cannot_stop_a_restore_by_its_safety_snapshot(stage, snapshot, rosa, oscar):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    with pytest.raises(NotAllowed):
+        operations.cancel(operation.children.get(), actor=oscar)
+
+
+def test_stopped_while_paused_it_is_cancelled_not_expired(stage, account, snapshot, rosa, alice):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = stage.send(operation.children.get())
+    operations.cancel(fresh(operation), actor=rosa)
+    assert Event.objects.get(verb="restore.stop_asked").actor == rosa
+    accounts.pause(account, actor=alice)
+    stage.watch(child, minutes=5)
+    stage.later(minutes=11)
+    operations.sweep()
+    assert fresh(operation).state == State.CANCELLED
+
+
+def test_waiting_for_a_person_costs_the_pages_nothing(stage, account, snapshot, rosa):
+    stage.provider.faults.add("forgets", seconds=5)
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    stage.watch(stage.send(operation.children.get()), times=4)
+    stage.later(hours=1)
+    operations.sweep()
+    before = fresh(account).revision
+    operations.sweep()
+    assert fresh(account).revision == before
+
+
+def test_the_same_form_with_and_without_safety_snapshot_is_not_the_same(snapshot, rosa):
+    key = uuid.uuid4()
+    restore(snapshot, rosa, request_key=key)
+    with pytest.raises(Refused, match="already used for something else"):
+        restore(snapshot, rosa, request_key=key, safety_snapshot=True)
 
 
 def test_the_restore_may_be_sent_ten_minutes_after_its_safety_snapshot_not_later(

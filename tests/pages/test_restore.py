@@ -129,7 +129,11 @@ def test_at_five_of_five_there_is_no_safety_snapshot_and_the_page_says_why(
     for other in others:
         assert f'href="/snapshots/{other.pk}/delete/"' in answer.content.decode()
     assert f'href="/snapshots/{old.pk}/delete/"' not in answer.content.decode()
-    client.post(address(old), sent | {"typed": "web-1", "safety_snapshot": "on"})
+    asked = client.post(address(old), sent | {"typed": "web-1", "safety_snapshot": "on"})
+    assert asked.status_code == 422
+    assert "All 5 slots of web-1 are taken" in text(asked)
+    assert not Operation.objects.exists()  # what was asked for is not dropped in silence
+    client.post(address(old), sent | {"typed": "web-1"})
     assert not Operation.objects.get().children.exists()
 
 
