@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from celery import shared_task
-from django.conf import settings
 
 from snapshots import inventory, operations, queue
 
 
 @shared_task(name="snapshots.tick")
 def tick() -> None:
-    """Every two seconds: what time does, and who is due. Also the worker's sign of life."""
-    if settings.HEARTBEAT_FILE:
-        Path(settings.HEARTBEAT_FILE).touch()
+    """Every two seconds: what time does, and who is due."""
     operations.sweep()
     queue.announce("send", operations.due())
     queue.announce("observe", inventory.due())

@@ -78,7 +78,7 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     operation = get_object_or_404(visible_operations(request.user), pk=pk)
     form = Verdict(request.POST)
     if not form.is_valid():
-        require(request.user, operations.ask.RIGHT[operation.kind], operation.team)
+        require(request.user, operations.right_for(operation), operation.team)
     form.tell(partial(operations.give_verdict, operation, actor=request.user))
     if form.is_valid():
         return see_other(request, "operation", operation.pk)
@@ -98,7 +98,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     child = operation.children.select_related("server", "snapshot").order_by("-pk").first()
     sightings = operation.sightings.order_by("-begun_at")[:MOST_SIGHTINGS]
     events = visible_events(user).filter(operation=operation).order_by("-pk")
-    right = operations.ask.RIGHT[operation.kind]
+    right = operations.right_for(operation)
     return {
         "operation": operation,
         "title": title(operation),

@@ -27,7 +27,7 @@ from snapshots import operations
 from snapshots.errors import Refused
 from snapshots.models import Kind, Operation, Server, Snapshot, State, User
 from snapshots.models.operation import HOLDING
-from snapshots.operations.ask import check_name
+from snapshots.operations import check_name
 from snapshots.permissions import (
     CREATE,
     DELETE,

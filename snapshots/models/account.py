@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import Least
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
 from snapshots import secrets
@@ -100,8 +101,17 @@ class Account(models.Model):
 
     def client(self) -> Client:
         """A client with this account's token. Raises `secrets.CannotOpen` if the key is lost."""
-        token = secrets.open_sealed(self.sealed_token, owner=self._owner, keys=settings.TOKEN_KEYS)
-        return Client(self.api_url, token.reveal(), read_deadline=READ_DEADLINE)
+        return Client(self.api_url, self._token().reveal(), read_deadline=READ_DEADLINE)
+
+    def has_token(self, token: str) -> bool:
+        """Whether `token` is the present one; False if the key is lost."""
+        try:
+            return constant_time_compare(self._token().reveal(), token)
+        except secrets.CannotOpen:
+            return False
+
+    def _token(self) -> secrets.Secret:
+        return secrets.open_sealed(self.sealed_token, owner=self._owner, keys=settings.TOKEN_KEYS)
 
     @property
     def _owner(self) -> str:

@@ -15,8 +15,8 @@ from snapshots import accounts
 from snapshots.models import Account, Attempt, Kind, Operation, Reason, Snapshot, State
 from snapshots.operations import budget, times
 from snapshots.operations.answers import Meaning, meaning
-from snapshots.operations.ask import RIGHT
 from snapshots.operations.fence import fence
+from snapshots.operations.rules import RIGHT
 from snapshots.operations.states import end_stopped, move
 from snapshots.permissions import may_now
 from snapshots.provider import errors as wire

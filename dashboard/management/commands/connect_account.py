@@ -2,10 +2,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.crypto import constant_time_compare
 
 from dashboard.management.commands.create_owner import secret_from_stdin
-from snapshots import accounts, secrets
+from snapshots import accounts
 from snapshots.errors import Refused
 from snapshots.models import Account, Role, Team, User
 
@@ -34,7 +33,7 @@ class Command(BaseCommand):
                 account = accounts.connect(
                     team, label=options["label"], api_url=url, token=token, actor=actor
                 )
-            elif not has_token(account, token):
+            elif not account.has_token(token):
                 accounts.replace_token(account, token, actor=actor)
         except Refused as reason:
             raise CommandError(str(reason)) from None
@@ -53,19 +52,8 @@ def named_team(name: str) -> Team:
 def account_of(team: Team, url: str, token: str) -> Account | None:
     """The team's account that the token opens, asked of the provider unless we know the token."""
     connected = list(Account.objects.filter(team=team, api_url=url))
-    known = next((account for account in connected if has_token(account, token)), None)
+    known = next((account for account in connected if account.has_token(token)), None)
     if known or not connected:
         return known
     identity = accounts.check(url, token).identity.email.lower()
     return next((account for account in connected if account.identity == identity), None)
-
-
-def has_token(account: Account, token: str) -> bool:
-    """Whether `token` is the account's present one, without asking the provider."""
-    try:
-        present = secrets.open_sealed(
-            account.sealed_token, owner=f"account:{account.pk}:token", keys=settings.TOKEN_KEYS
-        )
-    except secrets.CannotOpen:
-        return False
-    return constant_time_compare(present.reveal(), token)

@@ -1,0 +1,170 @@
+"""One pass over an account: look, mirror what is there into our rows, then settle."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from snapshots import accounts
+from snapshots.inventory.evidence import note_sightings
+from snapshots.inventory.mirror import BATCH, batches, mirror_servers, mirror_snapshots
+from snapshots.models import Account, Operation, Pass
+from snapshots.models.operation import WATCHED
+from snapshots.operations import budget, settle, times
+from snapshots.provider import errors as wire
+from snapshots.provider import types
+from snapshots.secrets import CannotOpen
+
+log = logging.getLogger(__name__)
+LONGEST_BACK_OFF = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(seconds=times.RETRY_AFTER_MOST)
+QUOTA = 200
+
+
+def due() -> list[int]:
+    """Ids of accounts to look at now, each announced at most every few seconds."""
+    now = timezone.now()
+    chosen = list(
+        Account.objects.filter(_is_due(now))
+        .exclude(paused=Account.Paused.TOKEN)
+        .filter(times.may_nudge(now))
+        .order_by("next_pass_at")
+        .values_list("pk", flat=True)[:QUOTA]
+    )
+    if chosen:
+        Account.objects.filter(pk__in=chosen).update(nudged_at=now)
+    return chosen
+
+
+def _is_due(now: datetime) -> Q:
+    """Its time has come; a time beyond any wait of ours is from a clock that was ahead."""
+    return Q(next_pass_at__lte=now) | Q(next_pass_at__gt=now + LONGEST_WAIT)
+
+
+def observe(pk: int) -> None:
+    """Look at one account, once for everything that runs in it. Safe to call twice or late."""
+    begun = timezone.now()
+    account = (
+        Account.objects.select_related("team")
+        .filter(_is_due(begun), pk=pk)
+        .exclude(paused=Account.Paused.TOKEN)
+        .first()
+    )
+    if account is None or not _lease(account, begun):
+        return
+    if not budget.take(pk, 2):
+        Account.objects.filter(pk=pk).update(
+            next_pass_at=begun + timedelta(seconds=5), nudged_at=None
+        )
+        return
+    try:
+        with account.client() as client:
+            servers, snapshots = client.servers(), client.snapshots()
+        _looked(account, begun, servers, snapshots)
+    except (wire.ProviderError, CannotOpen) as error:
+        _failed(account, begun, error)
+    except Exception as error:
+        log.exception("account %s: an error of ours while looking", pk)
+        _failed(account, begun, error, "an error of ours came up while looking at the provider")
+
+
+def _lease(account: Account, now: datetime) -> bool:
+    return bool(
+        Account.objects.filter(pk=account.pk, next_pass_at=account.next_pass_at).update(
+            next_pass_at=now + times.PASS_LEASE
+        )
+    )
+
+
+def _looked(
+    account: Account,
+    begun: datetime,
+    servers: types.Listing[types.Server],
+    snapshots: types.Listing[types.Snapshot],
+) -> None:
+    complete = servers.complete and snapshots.complete
+    current = Account.objects.filter(pk=account.pk, token_version=account.token_version)
+    if not current.exists():
+        complete = False  # begun under a token that has been replaced since
+    # A pass that began earlier than one already mirrored must not turn the rows back.
+    newest = current.filter(Q(applied_pass_at__isnull=True) | Q(applied_pass_at__lt=begun))
+    if newest.update(applied_pass_at=begun):
+        mirror_servers(account, begun, servers)
+        mirror_snapshots(account, begun, snapshots)
+    seen_in = Pass.objects.create(
+        account=account, begun_at=begun, ended_at=timezone.now(), complete=complete
+    )
+    watched = list(
+        Operation.objects.filter(account=account, state__in=WATCHED, sent_at__lte=begun)
+        .select_related("account", "server", "team", "snapshot")
+        .order_by("pk")
+    )
+    note_sightings(account, seen_in, watched, servers, snapshots)
+    for operation in watched:
+        settle(operation)
+    _rest(account, begun, complete)
+
+
+def _rest(account: Account, begun: datetime, complete: bool) -> None:
+    """Write down that we looked, and when to look again."""
+    changes: dict[str, Any] = {"failed_passes": 0, "nudged_at": None}
+    if complete:
+        changes["complete_pass_at"] = begun
+    changes["next_pass_at"] = timezone.now() + _interval(account)
+    trouble = "" if complete else "the provider's listing was not complete"
+    _say(account, trouble, changes)
+
+
+def _failed(account: Account, begun: datetime, error: Exception, words: str = "") -> None:
+    """Write down that we could not look, why, and when to try again."""
+    status = getattr(error, "status", None)
+    if status == 401:
+        accounts.token_refused(account)
+    if status == 429:
+        budget.slow_down(account.pk)
+    words = (words or getattr(error, "message", str(error)))[:300]
+    Pass.objects.create(
+        account=account, begun_at=begun, ended_at=timezone.now(), complete=False, trouble=words
+    )
+    doubled = _interval(account) * 2 ** min(account.failed_passes, 8)
+    asked = timedelta(seconds=getattr(error, "retry_after", None) or 0)
+    wait = max(min(doubled, LONGEST_BACK_OFF), min(asked, LONGEST_WAIT))
+    changes = {
+        "failed_passes": account.failed_passes + 1,
+        "nudged_at": None,
+        "next_pass_at": timezone.now() + wait,
+    }
+    _say(account, words, changes)
+
+
+def _say(account: Account, trouble: str, changes: dict[str, Any]) -> None:
+    with transaction.atomic():
+        if trouble != account.trouble:
+            Account.next_revision(account.pk)
+            changes["trouble"] = trouble
+            if bool(trouble) != bool(account.trouble):
+                changes["trouble_since"] = timezone.now() if trouble else None
+        # What a token that has been replaced since ran into is not news.
+        Account.objects.filter(pk=account.pk, token_version=account.token_version).update(**changes)
+
+
+def _interval(account: Account) -> timedelta:
+    """How soon something of ours in this account wants to be looked at again."""
+    now = timezone.now()
+    sent = Operation.objects.filter(
+        account=account, state__in=WATCHED, sent_at__isnull=False
+    ).values_list("sent_at", flat=True)
+    return min([times.idle_look(), *(times.look_again(now - at) for at in sent if at)])
+
+
+def tidy() -> None:
+    """Forget looks of more than a day ago that nothing rests on."""
+    old = timezone.now() - timedelta(days=1)
+    stale = Pass.objects.filter(begun_at__lt=old, sightings=None)
+    for batch in batches(stale.values_list("pk", flat=True)[: 20 * BATCH]):
+        Pass.objects.filter(pk__in=batch).delete()

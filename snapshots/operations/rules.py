@@ -1,0 +1,173 @@
+"""What may be asked of a server or a snapshot, and the facts a person decides on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from snapshots.errors import Refused
+from snapshots.models import Account, Kind, Operation, Server, Snapshot
+from snapshots.models.operation import HOLDING
+
+RIGHT = {Kind.CREATE: "create", Kind.RESTORE: "restore", Kind.DELETE: "delete"}
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # the alphabet is documented; the length is *assumed*
+
+
+def right_for(operation: Operation) -> str:
+    """The right to decide about `operation`. A safety snapshot is part of its restore."""
+    parent = operation.parent
+    return RIGHT[Kind(parent.kind if parent else operation.kind)]
+
+
+def facts(snapshot: Snapshot) -> dict[str, Any]:
+    """What a restore of `snapshot` means, as far as we know, and a digest of just that.
+
+    `newer` are the server's snapshots that are younger; `age` is how far back the server goes.
+    """
+    server = snapshot.server
+    younger = newer(snapshot)
+    shown = {
+        **snapshot.fingerprint,
+        "status": snapshot.status,
+        "server_name": server.name,
+        "address": server.address,
+        "newer": [other.remote_id for other in younger],
+    }
+    return {
+        "server": server,
+        "snapshot": snapshot,
+        "newer": younger,
+        "age": timezone.now() - snapshot.created_at if snapshot.created_at else None,
+        "digest": hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest(),
+    }
+
+
+def newer(snapshot: Snapshot) -> list[Snapshot]:
+    """The server's listed snapshots that are younger than `snapshot`, oldest first."""
+    if snapshot.created_at is None:
+        return []
+    return list(
+        snapshot.server.snapshots.filter(
+            gone_at__isnull=True, created_at__gt=snapshot.created_at
+        ).order_by("created_at", "id")
+    )
+
+
+def slots_taken(server: Server) -> list[str]:
+    """The names that take up the server's slots: its snapshots, and creates on their way."""
+    rows = server.snapshots.filter(gone_at__isnull=True).order_by("created_at", "id")
+    listed = [row for row in rows if row.takes_slot]
+    known = {s.remote_id for s in listed}
+    coming = server.operations.filter(kind=Kind.CREATE, state__in=HOLDING)
+    return [s.name for s in listed] + [o.name for o in coming if o.remote_id not in known]
+
+
+def check_name(name: str) -> None:
+    """The provider's rule for snapshot names. Raises `Refused`, naming the character at fault."""
+    if not name:
+        raise Refused(_("A snapshot needs a name."), field="name")
+    wrong = sorted(set(re.sub(r"[A-Za-z0-9_-]", "", name)))
+    if wrong:
+        shown = " ".join(_("space") if c == " " else c for c in wrong[:5])
+        raise Refused(
+            _(
+                "The provider allows letters without accents, digits, - and _."
+                " Not allowed: %(wrong)s"
+            )
+            % {"wrong": shown},
+            field="name",
+        )
+    if not NAME.fullmatch(name):
+        raise Refused(
+            _("The name has %(count)d characters; 64 fit.") % {"count": len(name)}, field="name"
+        )
+
+
+def busy(server: Server, team_id: int) -> str:
+    """Why nothing more can be asked of this machine now. Another team's work is not told."""
+    holder = Operation.objects.filter(
+        lock_key=server.lock_key, parent__isnull=True, state__in=HOLDING
+    ).first()
+    if holder is None or holder.team_id != team_id:
+        return _("%(server)s is busy. Please try again in a few minutes.") % {"server": server.name}
+    what = {
+        Kind.CREATE: _(
+            "%(server)s is busy: %(person)s asked for the snapshot %(name)s at %(time)s."
+        ),
+        Kind.RESTORE: _(
+            "%(server)s is busy: %(person)s asked to restore it to %(name)s at %(time)s."
+        ),
+        Kind.DELETE: _("%(server)s is busy: %(person)s asked to delete %(name)s at %(time)s."),
+    }[Kind(holder.kind)]
+    return what % {
+        "server": server.name,
+        "person": holder.asked_by_name,
+        "name": holder.name,
+        "time": f"{timezone.localtime(holder.created_at):%H:%M}"
+        f" {timezone.get_current_timezone_name()}",
+    }
+
+
+def check_server(server: Server) -> None:
+    if server.gone_at:
+        raise Refused(_("The provider no longer lists %(server)s.") % {"server": server.name})
+    account = server.account
+    if account.paused == Account.Paused.TOKEN:
+        raise Refused(
+            _("The provider refuses the token of %(account)s. It must be replaced first.")
+            % {"account": account.label}
+        )
+
+
+def check_snapshot(snapshot: Snapshot, *, deleting: bool = False) -> None:
+    if snapshot.gone_at:
+        raise Refused(_("The provider no longer lists %(snapshot)s.") % {"snapshot": snapshot.name})
+    # *Assumed*: the provider deletes a failed snapshot, and neither touches one in progress.
+    if not snapshot.is_completed and not (deleting and snapshot.status == "failed"):
+        raise Refused(
+            _("%(snapshot)s is “%(status)s” at the provider, not completed.")
+            % {"snapshot": snapshot.name, "status": snapshot.status}
+        )
+
+
+def check_slot(server: Server, *, field: str | None = None) -> None:
+    taken = slots_taken(server)
+    if len(taken) >= server.account.slots:
+        raise Refused(
+            _("All %(limit)d slots of %(server)s are taken: %(names)s. Delete one first.")
+            % {"limit": server.account.slots, "server": server.name, "names": ", ".join(taken)},
+            field=field,
+        )
+
+
+def check_typed(typed: str, wanted: str, kind: Kind, server: Server) -> None:
+    """Compare as people do: trimmed, case-insensitive, however the characters are composed."""
+    if same_name(typed, wanted):
+        return
+    if not typed.strip():
+        raise Refused(_("Please type %(name)s to confirm.") % {"name": wanted}, field="typed")
+    if kind == Kind.RESTORE:
+        sentence = _("That is not the name of the server you are restoring, which is %(name)s.")
+        others = [other.name for other in server.account.servers.filter(gone_at__isnull=True)]
+        another = _("You typed %(typed)s, which is another of your servers.")
+    else:
+        sentence = _("That is not the name of the snapshot you are deleting, which is %(name)s.")
+        others = [other.name for other in server.snapshots.filter(gone_at__isnull=True)]
+        another = _("You typed %(typed)s, which is another snapshot of this server.")
+    words = sentence % {"name": wanted}
+    if any(same_name(typed, other) for other in others):
+        words += " " + another % {"typed": typed.strip()[:80]}
+    raise Refused(words, field="typed")
+
+
+def same_name(typed: str, wanted: str) -> bool:
+    def plain(text: str) -> str:
+        return unicodedata.normalize("NFKC", text).strip().casefold()
+
+    return plain(typed) == plain(wanted)
