@@ -18,6 +18,7 @@ import pytest
 from django.db import connection
 
 from dashboard import house
+from dashboard.supervisor import tied_to
 from snapshots import accounts
 from snapshots.models import Account, Operation, Server, Snapshot, Team, User
 from snapshots.provider.simulator import Simulator
@@ -74,6 +75,7 @@ class Works:
                 stdout=(self.home / f"{name}.log").open("ab"),
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=tied_to(os.getpid()),  # a killed test leaves no workers behind
             )
 
     def kill(self, name: str) -> None:
