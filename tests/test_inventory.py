@@ -5,6 +5,7 @@ from datetime import timedelta
 from snapshots import inventory, operations
 from snapshots.models import Account, Event, Operation, Pass, Server, Snapshot
 from snapshots.operations import budget
+from snapshots.provider.client import Client
 from tests.conftest import NOW, fresh, restore, take
 
 
@@ -207,3 +208,21 @@ def test_a_server_without_a_name_is_called_by_its_id(stage, account, server):
     stage.provider.outside.change_server(server.remote_id, name="", hostname="")
     stage.look(account)
     assert fresh(server).name == server.remote_id
+
+
+class Broken(Client):
+    """An error of ours, such as nobody foresaw."""
+
+    def servers(self, status=None, location=None):
+        raise RuntimeError("unforeseen")
+
+
+def test_an_error_of_ours_is_told_and_looking_goes_on_later(stage, account, monkeypatch):
+    monkeypatch.setattr("snapshots.models.account.Client", Broken)
+    stage.look(account)
+    broken = fresh(account)
+    assert broken.trouble == "an error of ours came up while looking at the provider"
+    assert broken.next_pass_at > broken.passes.latest("ended_at").ended_at
+    monkeypatch.undo()
+    stage.look(account)
+    assert fresh(account).trouble == ""

@@ -88,6 +88,18 @@ def test_two_teams_that_connected_the_same_account_share_one_lock(
     assert str(refusal.value) == "web-1 is busy. Please try again in a few minutes."
 
 
+def test_a_row_that_cannot_be_handled_keeps_no_other_from_its_turn(stage, account, rosa, oscar):
+    impossible = take(account.servers.get(name="web-1"), oscar)
+    Operation.objects.filter(pk=impossible.pk).update(
+        kind="delete", state=State.RUNNING, sent_at=impossible.created_at
+    )
+    late = take(account.servers.get(name="db-1"), oscar)
+    stage.later(hours=25)
+    operations.sweep()
+    assert fresh(impossible).state == State.RUNNING
+    assert fresh(late).state == State.EXPIRED
+
+
 def at_once(*works: Callable[[], Any]) -> list[Any]:
     """Run each in a thread of its own, all let go at the same moment."""
     ready = threading.Barrier(len(works))
