@@ -1,11 +1,18 @@
-"""Addresses that come from outside and may lead outside."""
+"""Addresses that may lead outside, and those that are not pages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from urllib.parse import urlsplit
 
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+View = Callable[[HttpRequest, int], HttpResponse]
 
 
 def own_path(request: HttpRequest, url: str) -> str:
@@ -17,3 +24,22 @@ def own_path(request: HttpRequest, url: str) -> str:
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else ""
+
+
+def posts_to(page: str) -> Callable[[View], View]:
+    """For a button's address: opened as a page, after a sign-in say, it leads to its page.
+
+    Nothing is done then, and that is said.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def post_only(request: HttpRequest, pk: int) -> HttpResponse:
+            if request.method == "POST":
+                return view(request, pk)
+            messages.warning(request, _("Nothing was done. If you still want it, choose it here."))
+            return redirect(page, pk)
+
+        return post_only
+
+    return decorate

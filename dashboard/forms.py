@@ -56,10 +56,13 @@ class Told(forms.Form):
 class Ask(Told):
     """Asks for an operation. `request_key` is born with the page: one page, one operation."""
 
-    request_key = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
+    request_key = forms.CharField(required=False, initial=uuid4, widget=forms.HiddenInput)
 
     def clean_request_key(self) -> UUID:
-        return self.cleaned_data["request_key"] or uuid4()
+        try:
+            return UUID(self.cleaned_data["request_key"])
+        except ValueError:
+            return uuid4()
 
 
 class TakeSnapshot(Ask):
@@ -98,7 +101,7 @@ class Restore(Ask):
     def __init__(self, data: Any = None, *, seen: str, name: str, slot_is_free: bool) -> None:
         self.facts_changed = data is not None and data.get("seen", "") != seen
         super().__init__(data, initial={"seen": seen, "safety_snapshot": slot_is_free})
-        self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": name}
+        self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": shown(name)}
         # Once asked for, it is for the domain to refuse in words, not for the form to drop.
         self.fields["safety_snapshot"].disabled = not slot_is_free and data is None
         self._fresh = seen
@@ -118,7 +121,7 @@ class Delete(Ask):
 
     def __init__(self, data: Any = None, *, name: str) -> None:
         super().__init__(data)
-        self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": name}
+        self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": shown(name)}
 
 
 class Verdict(Told):

@@ -52,6 +52,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -198,11 +199,15 @@ def troubled(request: HttpRequest) -> list[Account]:
 
 
 def is_waiting(request: HttpRequest) -> bool:
-    """Whether due work lies still because no worker shows a sign of life."""
+    """Whether something ought to be done and no worker shows a sign of life."""
     if not settings.HEARTBEAT_FILE or heartbeat_age() < SILENCE:
         return False
     due = timezone.now() - SILENCE
-    return visible_operations(request.user).filter(state=State.QUEUED, due_at__lt=due).exists()
+    overdue = visible_accounts(request.user).exclude(paused=Account.Paused.TOKEN)
+    return (
+        visible_operations(request.user).filter(state=State.QUEUED, due_at__lt=due).exists()
+        or overdue.filter(next_pass_at__lt=due).exists()
+    )
 
 
 def heartbeat_age() -> timedelta:
@@ -342,7 +347,8 @@ def poll(request: HttpRequest) -> HttpResponse:
     if read == (current, waits) and not is_due:
         return HttpResponse(status=204)
     since = Since(read[0] if read else None, current)
-    request.GET = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query)
+    with suppress(ValueError):  # an address that is none has no filters
+        request.GET = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query)
     return HttpResponse("".join(_answer(request, match, since, read != (current, waits))))
 
 

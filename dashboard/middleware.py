@@ -87,6 +87,7 @@ class PersonalZone:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        timezone.deactivate()  # the last reader's, where an answer comes before any view
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view_func: Any, *_arguments: Any) -> None:

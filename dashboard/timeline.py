@@ -66,7 +66,7 @@ def timeline(
         (gone if snapshot.gone_at else lines).append(line)
     listed = {line.snapshot.pk for line in lines if line.snapshot}
     lines += [
-        Line(operation.ended_at, operation.snapshot, restore=operation)
+        Line(operation.sent_at or operation.ended_at, operation.snapshot, restore=operation)
         for operation in operations
         if operation.kind == Kind.RESTORE
         and operation.state == State.SUCCEEDED
@@ -138,8 +138,8 @@ def _reached(operation: Operation, attempts: Sequence[Attempt]) -> tuple[str, st
         and operation.reason in SAID_NO
     )
     if operation.state == State.FAILED:
-        if operation.accepted_at:
-            return "done", "done", "failed"
+        if operation.accepted_at or operation.reason == Reason.SEEN_FAILED:
+            return "done", accepted, "failed"
         return ("done", "failed", "skipped") if refused else ("skipped", "skipped", "skipped")
     return {
         State.SENDING: ("current", "todo", "todo"),
@@ -147,7 +147,7 @@ def _reached(operation: Operation, attempts: Sequence[Attempt]) -> tuple[str, st
         State.IN_DOUBT: ("unknown" if accepted == "unknown" else "done", accepted, "todo"),
         State.NEEDS_PERSON: ("unknown" if accepted == "unknown" else "done", accepted, "unknown"),
         State.SUCCEEDED: ("done", accepted, "done"),
-        State.NOT_APPLIED: ("unknown", accepted, "failed"),
+        State.NOT_APPLIED: ("unknown" if accepted == "unknown" else "done", accepted, "failed"),
         State.CANCELLED: ("skipped", "skipped", "skipped"),
         State.EXPIRED: ("skipped", "skipped", "skipped"),
     }.get(State(operation.state), ("current", "todo", "todo"))

@@ -62,6 +62,30 @@ class Verb(models.TextChoices):
     RESTORE_SUCCEEDED = "restore.succeeded", _("{server} is back at {snapshot}")
     RESTORE_FAILED = "restore.failed", _("could not restore {server}: {why}")
     RESTORE_NOT_APPLIED = "restore.not_applied", _("the restore of {server} did not happen: {why}")
+    CREATE_SAID_YES = (
+        "create.said_yes",
+        _("said that the snapshot {snapshot} of {server} was taken: {words}"),
+    )
+    CREATE_SAID_NO = (
+        "create.said_no",
+        _("said that the snapshot {snapshot} of {server} was not taken: {words}"),
+    )
+    RESTORE_SAID_YES = (
+        "restore.said_yes",
+        _("said that {server} was restored to {snapshot}: {words}"),
+    )
+    RESTORE_SAID_NO = (
+        "restore.said_no",
+        _("said that {server} was not restored to {snapshot}: {words}"),
+    )
+    DELETE_SAID_YES = (
+        "delete.said_yes",
+        _("said that {snapshot} of {server} was deleted: {words}"),
+    )
+    DELETE_SAID_NO = (
+        "delete.said_no",
+        _("said that {snapshot} of {server} was not deleted: {words}"),
+    )
     RESTORE_STOP_ASKED = (
         "restore.stop_asked",
         _("asked to stop the restore of {server} when its safety snapshot has ended"),

@@ -9,9 +9,10 @@ from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from dashboard import live
+from dashboard.addresses import posts_to
 from dashboard.live import Fragment
 from dashboard.views.operations import see_other
 from dashboard.views.servers import count_of, with_figures
@@ -92,7 +93,7 @@ def permission_words(permission: str) -> tuple[str, str]:
     return str(permission), verbs[verb] % {"what": nouns[noun]}
 
 
-@require_POST
+@posts_to("account")
 def pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop sending for this account."""
     account = get_object_or_404(visible_accounts(request.user).select_related("team"), pk=pk)
@@ -100,7 +101,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
     return see_other(request, "account", account.pk)
 
 
-@require_POST
+@posts_to("account")
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Send again."""
     account = get_object_or_404(visible_accounts(request.user).select_related("team"), pk=pk)

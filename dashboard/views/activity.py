@@ -58,10 +58,11 @@ def matching(rows: QuerySet[Event], filters: ActivityFilter) -> QuerySet[Event]:
     if "since" in chosen:
         rows = rows.filter(at__gte=midnight(chosen["since"]))
     if "until" in chosen:
-        rows = rows.filter(at__lt=midnight(chosen["until"] + timedelta(days=1)))
+        rows = rows.filter(at__lt=midnight(chosen["until"]) + timedelta(days=1))
     return rows
 
 
 def midnight(day: date) -> datetime:
-    """The day's begin, where the reader is."""
-    return timezone.make_aware(datetime.combine(day, time.min))
+    """The day's begin, where the reader is. Beyond what we can have seen, the nearest such day."""
+    seen = min(max(day, date(2000, 1, 1)), date(2200, 1, 1))
+    return timezone.make_aware(datetime.combine(seen, time.min))

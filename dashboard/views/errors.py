@@ -24,7 +24,7 @@ def refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form was too old or came from elsewhere; what was typed is one step back."""
+    """The form was too old or came from elsewhere; nothing was done."""
     sentence = _(
         "This form was too old, or cookies are switched off, so nothing was done. "
         "Go back, reload the page and send it again."

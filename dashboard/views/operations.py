@@ -10,10 +10,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.text import capfirst
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard import live
+from dashboard.addresses import posts_to
 from dashboard.forms import Verdict
 from dashboard.live import Fragment
 from dashboard.templatetags.ui import shown
@@ -64,7 +65,7 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
         yield live.END
 
 
-@require_POST
+@posts_to("operation")
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """End it before it is sent."""
     operation = get_object_or_404(visible_operations(request.user), pk=pk)
@@ -72,7 +73,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     return see_other(request, "operation", operation.pk)
 
 
-@require_POST
+@posts_to("operation")
 def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     """A person says what the evidence cannot."""
     operation = get_object_or_404(visible_operations(request.user), pk=pk)

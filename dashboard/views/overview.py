@@ -25,6 +25,7 @@ from snapshots.permissions import (
 )
 
 LATELY = timedelta(days=1)  # how long a failure without a later success is shown
+LONG_AGO = timedelta(minutes=15)  # a look older than this is no ground for "all is well"
 NAMED = 4  # servers named in a line; the rest is counted
 
 
@@ -61,7 +62,11 @@ def about(user: User) -> dict[str, Any]:
         "events": list(visible_events(user).order_by("-pk")[:10]),
     }
     alarms = (context["troubled"], context["waiting"], context["failed"])
-    context["is_calm"] = not (any(alarms) or figures["full"] or figures["old"])
+    checked = context["last_checked"]
+    context["is_stale"] = bool(checked) and timezone.now() - checked > LONG_AGO
+    context["is_calm"] = not (
+        any(alarms) or figures["full"] or figures["old"] or context["is_stale"]
+    )
     return context
 
 

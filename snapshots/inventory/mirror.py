@@ -143,7 +143,9 @@ def _mark_missing(
     rows = list(rows)
     first = [row.pk for row in rows if row.missing_since is None]
     for batch in batches(first):
-        model.objects.filter(pk__in=batch).update(missing_since=begun)
+        with transaction.atomic():
+            revision = Account.next_revision(account.pk)
+            model.objects.filter(pk__in=batch).update(missing_since=begun, revision=revision)
     since = begun - times.between_proofs()
     gone = [row for row in rows if row.missing_since and row.missing_since <= since]
     _mark_gone(account, model, gone, verb)

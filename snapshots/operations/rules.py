@@ -32,17 +32,20 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
     """
     server = snapshot.server
     younger = newer(snapshot)
+    unknown = undated(snapshot)
     shown = {
         **snapshot.fingerprint,
         "status": snapshot.status,
         "server_name": server.name,
         "address": server.address,
         "newer": [other.remote_id for other in younger],
+        "undated": [other.remote_id for other in unknown],
     }
     return {
         "server": server,
         "snapshot": snapshot,
         "newer": younger,
+        "undated": unknown,
         "age": timezone.now() - snapshot.created_at if snapshot.created_at else None,
         "digest": hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest(),
     }
@@ -57,6 +60,14 @@ def newer(snapshot: Snapshot) -> list[Snapshot]:
             gone_at__isnull=True, created_at__gt=snapshot.created_at
         ).order_by("created_at", "id")
     )
+
+
+def undated(snapshot: Snapshot) -> list[Snapshot]:
+    """The server's other listed snapshots of which nobody can say whether they are younger."""
+    others = snapshot.server.snapshots.filter(gone_at__isnull=True).exclude(pk=snapshot.pk)
+    if snapshot.created_at is not None:
+        others = others.filter(created_at__isnull=True)
+    return list(others.order_by("id"))
 
 
 def slots_taken(server: Server) -> list[str]:

@@ -100,6 +100,8 @@ def move(
             if not won:
                 raise _Lost
             verb = "requeued" if to == Q else to.value
+            if reason == Reason.VERDICT:
+                verb = "said_yes" if to == State.SUCCEEDED else "said_no"
             events.record(
                 events.Verb(f"{seen.kind}.{verb}"),
                 team=seen.team,

@@ -136,3 +136,10 @@ def test_nothing_but_the_demo_is_ever_seeded(
     with pytest.raises(CommandError, match="everybody knows the demo's passwords"):
         command("seed_demo", *flag)
     assert not User.objects.exists()
+
+
+def test_add_member_brings_a_person_into_a_team(command: Any) -> None:
+    command("create_owner", "--email=ada@example.com", "--team=North", stdin=PASSWORD)
+    said = command("add_member", "--email=Rosa@example.com", "--role=restorer", stdin=PASSWORD)
+    assert "rosa@example.com is in North as Restorer." in str(said)
+    assert Membership.objects.get(user__email="rosa@example.com").role == "restorer"

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from snapshots import accounts, operations
+from snapshots import accounts, events, operations
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Account, Event, Operation, State
 from snapshots.provider.client import Client
@@ -198,6 +198,8 @@ def test_until_a_person_decides_the_machine_stays_locked(stage, snapshot, rosa, 
     with pytest.raises(Refused, match="say what you saw"):
         operations.give_verdict(operation, actor=rosa, happened=False, words=" ")
     operations.give_verdict(operation, actor=rosa, happened=False, words="panel shows nothing")
+    told = events.sentence(Event.objects.latest("pk"))
+    assert told == "said that web-1 was not restored to pre-upgrade: panel shows nothing"
     assert fresh(operation).state == State.NOT_APPLIED
     assert restore(snapshot, rosa).state == State.QUEUED
 

@@ -100,7 +100,10 @@ def test_a_restorer_may_not_pause_and_reads_why(account, rosa, client_of):
 
 
 def test_a_get_never_pauses(account, alice, client_of):
-    assert client_of(alice).get(f"/accounts/{account.pk}/pause/").status_code == 405
+    answer = client_of(alice).get(f"/accounts/{account.pk}/pause/", follow=True)
+    assert answer.redirect_chain == [(f"/accounts/{account.pk}/", 302)]
+    assert "Nothing was done." in answer.content.decode()
+    assert fresh(account).paused == ""
 
 
 def test_many_servers_cost_no_more_queries(account, alice, client_of):

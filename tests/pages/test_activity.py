@@ -122,3 +122,10 @@ def test_an_empty_history_says_what_will_stand_there(web, vera, client_of):
 def test_nonsense_in_the_address_is_ignored(web, alice, client_of):
     words = {"server": "x", "person": "-1", "kind": "nope", "since": "31.02.", "page": "zero"}
     assert client_of(alice).get("/activity/", words).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["until=9999-12-31", "since=0001-01-01", "since=9999-12-31"])
+def test_days_beyond_all_time_find_what_there_is(alice, client_of, query):
+    alice.time_zone = "Asia/Kathmandu"
+    alice.save()
+    assert client_of(alice).get(f"/activity/?{query}").status_code == 200

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from snapshots import operations
-from snapshots.models import Operation, State
+from snapshots.models import Operation, Snapshot, State
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
 
 
@@ -179,3 +179,11 @@ def test_the_form_carries_its_token_against_forgery(old, rosa):
     assert client.post(address(old), sent | {"typed": "web-1"}).status_code == 303
     sent.pop("csrfmiddlewaretoken")
     assert client.post(address(old), sent | {"typed": "web-1"}).status_code == 403
+
+
+def test_of_snapshots_without_a_date_nobody_says_that_none_is_newer(old, web, rosa, client_of):
+    a_snapshot(web, "undated")
+    Snapshot.objects.filter(name="undated").update(created_at=None)
+    page = text(client_of(rosa).get(address(old)))
+    assert "not known whether these are newer; plan as if they do not survive: undated" in page
+    assert "is the newest snapshot" not in page

@@ -93,7 +93,7 @@ def test_a_snapshot_taken_elsewhere_and_removed_elsewhere_keeps_its_page(
         stage.look(account)
     assert fresh(found).gone_at
     page = text(client.get(f"/snapshots/{found.pk}/"))
-    assert "It was removed outside this dashboard." in page
+    assert "The provider no longer lists it." in page
     assert "of web-1 is no longer listed by the provider" in page
     assert "Its history stays." in page
 
