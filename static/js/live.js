@@ -77,6 +77,16 @@
     if (document.hidden || paused || gone || early || (asked && Date.now() - asked < 20_000)) event.preventDefault();
     else asked = Date.now();
   });
+  // The session is over: the sign-in comes by itself, but not over what somebody has typed.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.target.id !== "live" || event.detail.xhr.status !== 401) return;
+    const fields = [...document.querySelectorAll("main input:not([type=hidden]), main textarea")];
+    if (!fields.some((field) => field.value !== field.defaultValue)) return;
+    event.preventDefault();
+    gone = true;
+    chip.dataset.gone = chip.dataset.signedOut;
+    say(chip.dataset.signedOut);
+  });
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.requestConfig?.path?.startsWith("/live/") !== true || !asked) return;
     const status = event.detail.xhr?.status || 0, took = Date.now() - asked;

@@ -105,6 +105,15 @@ def test_a_dead_session_leads_to_the_sign_in_and_back(running, alice, visit):
     page.wait_for_url("**/auth/login/?next=%2Fsettings%2F")
 
 
+def test_a_dead_session_leaves_what_is_being_typed(running, alice, visit):
+    page = visit(alice, "/settings/")
+    page.fill("[name=name]", "Alice of the night shift")
+    page.context.clear_cookies()
+    page.evaluate(ASK)
+    expect(page.locator("#freshness-words")).to_contain_text("Signed out")
+    assert page.input_value("[name=name]") == "Alice of the night shift"
+
+
 def test_a_failure_is_an_alert_that_stays(running, alice, visit):
     page = visit(alice, "/settings/")
     finish(running, State.FAILED)
