@@ -100,10 +100,6 @@ def why_not(user: User, right: str, team: Team) -> str:
     return ""
 
 
-def visible_teams(user: User) -> QuerySet[Team]:
-    return Team.objects.filter(memberships__user=user)
-
-
 def visible_accounts(user: User) -> QuerySet[Account]:
     return Account.objects.filter(team_id__in=user.roles)
 
