@@ -3,15 +3,17 @@
 from snapshots.models.account import Account
 from snapshots.models.event import Event
 from snapshots.models.inventory import Server, Snapshot
-from snapshots.models.operation import Attempt, Kind, Operation, State
+from snapshots.models.operation import Attempt, Batch, Kind, Operation, State
 from snapshots.models.passes import Pass, Sighting
-from snapshots.models.people import Membership, Role, Team, User
+from snapshots.models.people import Invitation, Membership, Role, Team, User
 from snapshots.models.reason import Reason
 
 __all__ = [
     "Account",
     "Attempt",
+    "Batch",
     "Event",
+    "Invitation",
     "Kind",
     "Membership",
     "Operation",

@@ -51,6 +51,9 @@ class Account(models.Model):
     paused_at = models.DateTimeField(null=True)
     paused_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
+    # Removed from the team: the token is gone, the history stays, the same identity may come back.
+    removed_at = models.DateTimeField(null=True)
+
     keeps_descriptions = models.BooleanField(default=False)
     revision = models.PositiveBigIntegerField(default=0)
     next_pass_at = models.DateTimeField(default=timezone.now)

@@ -28,9 +28,12 @@ class Event(models.Model):
         Operation, null=True, on_delete=models.PROTECT, related_name="events"
     )
     data = models.JSONField(default=dict)
+    # Set with the line, cleared when the messages it calls for have been written down.
+    to_tell = models.BooleanField(default=False)
 
     class Meta:
         indexes = [
+            models.Index(fields=["id"], condition=models.Q(to_tell=True), name="events_to_tell"),
             models.Index(fields=["team", "-id"]),
             models.Index(fields=["server", "-id"]),
             models.Index(fields=["operation", "id"]),

@@ -19,6 +19,11 @@ class Kind(models.TextChoices):
     CREATE = "create", _("Take a snapshot")
     RESTORE = "restore", _("Restore")
     DELETE = "delete", _("Delete a snapshot")
+    STOP = "stop", _("Stop the server")
+    START = "start", _("Start the server")
+
+
+POWER = (Kind.STOP, Kind.START)
 
 
 class State(models.TextChoices):
@@ -26,6 +31,7 @@ class State(models.TextChoices):
 
     AWAITING_APPROVAL = "awaiting_approval", _("Needs approval")
     HELD = "held", _("Held")
+    WAITING = "waiting", _("Waiting")
     QUEUED = "queued", _("Queued")
     SENDING = "sending", _("Sending")
     RUNNING = "running", _("Running")
@@ -46,6 +52,7 @@ HOLDING = (
     State.IN_DOUBT,
     State.NEEDS_PERSON,
 )
+# `WAITING` holds nothing: it stands in its machine's line behind whoever does.
 ENDED = (State.SUCCEEDED, State.FAILED, State.NOT_APPLIED, State.CANCELLED, State.EXPIRED)
 WATCHED = (State.RUNNING, State.IN_DOUBT, State.NEEDS_PERSON)
 
@@ -54,12 +61,34 @@ def new_marker() -> str:
     return get_random_string(10, "abcdefghijklmnopqrstuvwxyz0123456789")
 
 
+class Batch(models.Model):
+    """Several operations asked for with one form, and why some of them were refused.
+
+    `refused` is one item for each thing that was selected and not taken:
+    `{"server": id, "snapshot": id or None, "name": its name, "why": the sentence}`.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="batches")
+    kind = models.CharField(max_length=8, choices=Kind)
+    request_key = models.UUIDField(default=uuid.uuid4)
+    asked_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    asked_by_name = models.CharField(max_length=100, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    refused = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "request_key"], name="one_batch_a_form"),
+        ]
+
+
 class Operation(models.Model):
     """What was asked, by whom, and how far it is.
 
     `state` is written by `operations.states.move` and nothing else. `due_at` is when to act next:
     to send while queued, to look while watched. `confirmed` is the fingerprint of what the person
-    saw. `remote_id` is the id of the snapshot a create made, once known.
+    saw. `remote_id` is the id of the snapshot a create made, once known. `needs` must have
+    succeeded before this one's turn comes; `slow_at` is when it was told to be slower than usual.
     """
 
     kind = models.CharField(max_length=8, choices=Kind)
@@ -70,6 +99,8 @@ class Operation(models.Model):
         Snapshot, null=True, on_delete=models.PROTECT, related_name="operations"
     )
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
+    needs = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="needed_by")
+    batch = models.ForeignKey(Batch, null=True, on_delete=models.PROTECT, related_name="operations")
     lock_key = models.CharField(max_length=300)
     request_key = models.UUIDField(default=uuid.uuid4)
     asked_by = models.ForeignKey(
@@ -100,6 +131,7 @@ class Operation(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)  # the last claim: bytes may have left from here on
     accepted_at = models.DateTimeField(null=True)
+    slow_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -130,6 +162,11 @@ class Operation(models.Model):
             models.Index(fields=["account", "revision"]),
             models.Index(fields=["server", "-id"]),
             models.Index(fields=["team", "-id"]),
+            models.Index(
+                fields=["account", "lock_key", "id"],
+                condition=models.Q(state=State.WAITING),
+                name="lines_of_machines",
+            ),
         ]
 
     def __str__(self) -> str:
