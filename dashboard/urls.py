@@ -12,7 +12,9 @@ from dashboard.views import (
     operations,
     overview,
     personal,
+    server_list,
     servers,
+    snapshot_list,
     snapshots,
 )
 
@@ -26,12 +28,12 @@ provider_accounts = [
     path("accounts/<int:pk>/resume/", accounts.resume, name="resume_account"),
 ]
 machines = [
-    path("servers/", servers.index, name="servers"),
+    path("servers/", server_list.index, name="servers"),
     path("servers/<int:pk>/", servers.page, name="server"),
     path("servers/<int:pk>/snapshots/new/", servers.take, name="take_snapshot"),
 ]
 copies = [
-    path("snapshots/", snapshots.index, name="snapshots"),
+    path("snapshots/", snapshot_list.index, name="snapshots"),
     path("snapshots/<int:pk>/", snapshots.page, name="snapshot"),
     path("snapshots/<int:pk>/restore/", snapshots.restore, name="restore_snapshot"),
     path("snapshots/<int:pk>/delete/", snapshots.delete, name="delete_snapshot"),

@@ -15,7 +15,7 @@ from dashboard import live
 from dashboard.addresses import posts_to
 from dashboard.live import Fragment
 from dashboard.views.operations import see_other
-from dashboard.views.servers import count_of, with_figures
+from dashboard.views.server_list import count_of, with_figures
 from snapshots import accounts
 from snapshots.models import Account, Server, Snapshot, User
 from snapshots.permissions import MANAGE_ACCOUNTS, visible_accounts, visible_servers, why_not

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from dashboard import live
 from dashboard.forms import ActivityFilter
 from dashboard.live import Fragment
-from dashboard.views.servers import answer
+from dashboard.views.server_list import answer
 from snapshots.models import Event
 from snapshots.permissions import visible_events
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard import live
 from dashboard.live import Fragment
-from dashboard.views.servers import is_old, with_figures
+from dashboard.views.server_list import is_old, with_figures
 from snapshots.models import Account, Operation, State, User
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import (
