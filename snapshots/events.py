@@ -7,7 +7,18 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from snapshots.models import Account, Event, Operation, Reason, Server, Snapshot, Team, User
+from snapshots.models import (
+    Account,
+    Event,
+    Kind,
+    Operation,
+    Reason,
+    Server,
+    Snapshot,
+    Team,
+    Topic,
+    User,
+)
 from snapshots.models.reason import Blank
 
 
@@ -18,6 +29,10 @@ class Verb(models.TextChoices):
     """
 
     CREATE_ASKED = "create.asked", _("asked for the snapshot {snapshot} of {server}")
+    CREATE_TURN = (
+        "create.turn",
+        _("the turn of the snapshot {snapshot} of {server} has come"),
+    )
     CREATE_SENDING = (
         "create.sending",
         _("the request for the snapshot {snapshot} of {server} goes out"),
@@ -94,6 +109,7 @@ class Verb(models.TextChoices):
     RESTORE_EXPIRED = "restore.expired", _("the restore of {server} expired before it was sent")
 
     DELETE_ASKED = "delete.asked", _("asked to delete the snapshot {snapshot} of {server}")
+    DELETE_TURN = "delete.turn", _("the turn to delete {snapshot} of {server} has come")
     DELETE_SENDING = "delete.sending", _("the deletion of {snapshot} of {server} goes out")
     DELETE_REQUEUED = "delete.requeued", _("the deletion of {snapshot} was not sent: {why}")
     DELETE_IN_DOUBT = (
@@ -112,6 +128,44 @@ class Verb(models.TextChoices):
         "delete.expired",
         _("the deletion of {snapshot} of {server} expired before it was sent"),
     )
+
+    STOP_ASKED = "stop.asked", _("asked to stop {server}")
+    STOP_SENDING = "stop.sending", _("the request to stop {server} goes out")
+    STOP_REQUEUED = "stop.requeued", _("the request to stop {server} was not sent: {why}")
+    STOP_RUNNING = "stop.running", _("the provider is stopping {server}")
+    STOP_IN_DOUBT = "stop.in_doubt", _("it is not known whether {server} is being stopped: {why}")
+    STOP_NEEDS_PERSON = (
+        "stop.needs_person",
+        _("a person must look whether {server} was stopped: {why}"),
+    )
+    STOP_SUCCEEDED = "stop.succeeded", _("{server} is stopped")
+    STOP_FAILED = "stop.failed", _("could not stop {server}: {why}")
+    STOP_NOT_APPLIED = "stop.not_applied", _("{server} was not stopped: {why}")
+    STOP_SAID_YES = "stop.said_yes", _("said that {server} was stopped: {words}")
+    STOP_SAID_NO = "stop.said_no", _("said that {server} was not stopped: {words}")
+    STOP_CANCELLED = "stop.cancelled", _("cancelled stopping {server}")
+    STOP_EXPIRED = "stop.expired", _("the request to stop {server} expired before it was sent")
+
+    START_ASKED = "start.asked", _("asked to start {server}")
+    START_TURN = "start.turn", _("the turn has come to start {server}")
+    START_SENDING = "start.sending", _("the request to start {server} goes out")
+    START_REQUEUED = "start.requeued", _("the request to start {server} was not sent: {why}")
+    START_RUNNING = "start.running", _("the provider is starting {server}")
+    START_IN_DOUBT = (
+        "start.in_doubt",
+        _("it is not known whether {server} is being started: {why}"),
+    )
+    START_NEEDS_PERSON = (
+        "start.needs_person",
+        _("a person must look whether {server} was started: {why}"),
+    )
+    START_SUCCEEDED = "start.succeeded", _("{server} is running")
+    START_FAILED = "start.failed", _("could not start {server}: {why}")
+    START_NOT_APPLIED = "start.not_applied", _("{server} was not started: {why}")
+    START_SAID_YES = "start.said_yes", _("said that {server} was started: {words}")
+    START_SAID_NO = "start.said_no", _("said that {server} was not started: {words}")
+    START_CANCELLED = "start.cancelled", _("cancelled starting {server}")
+    START_EXPIRED = "start.expired", _("the request to start {server} expired before it was sent")
 
     REFUSED = "refused", _("was refused: {why}")
 
@@ -138,8 +192,53 @@ class Verb(models.TextChoices):
     )
     ACCOUNT_PAUSED = "account.paused", _("paused {account}: nothing is sent, looking goes on")
     ACCOUNT_RESUMED = "account.resumed", _("resumed {account}")
+    WEBHOOK_ADDED = "webhook.added", _("added the webhook {webhook}, which posts to {host}")
+    WEBHOOK_CHANGED = "webhook.changed", _("changed the webhook {webhook}, which posts to {host}")
+    WEBHOOK_NEW_SECRET = "webhook.new_secret", _("made a new secret for the webhook {webhook}")
+    WEBHOOK_OLD_SECRET_ENDED = (
+        "webhook.old_secret_ended",
+        _("ended the old secret of the webhook {webhook}"),
+    )
+    WEBHOOK_OFF = "webhook.off", _("switched the webhook {webhook} off")
+    WEBHOOK_ON = "webhook.on", _("switched the webhook {webhook} on")
+    WEBHOOK_GONE = (
+        "webhook.gone",
+        _("the webhook {webhook} answered that it is gone, and was switched off"),
+    )
+    WEBHOOK_REMOVED = "webhook.removed", _("removed the webhook {webhook}")
     TEAM_CREATED = "team.created", _("created the team {team}")
     MEMBER_ADDED = "member.added", _("added {member} as {role}")
+
+
+# What people may want to be told, by the verb's last word for everything that is an operation.
+_TOLD_OF_OPERATIONS = {
+    "succeeded": Topic.FINISHED,
+    "said_yes": Topic.FINISHED,
+    "failed": Topic.FAILED,
+    "expired": Topic.FAILED,
+    "not_applied": Topic.FAILED,
+    "said_no": Topic.FAILED,
+    "in_doubt": Topic.IN_DOUBT,
+    "needs_person": Topic.NEEDS_PERSON,
+    "slow": Topic.SLOW,
+}
+_TOLD_OF_OTHERS = {
+    "snapshot.after_all": Topic.IN_DOUBT,
+    "account.token_refused": Topic.ACCOUNT_PAUSED,
+    "account.paused": Topic.ACCOUNT_PAUSED,
+}
+
+
+def topic_of(verb: str) -> Topic | None:
+    """What `verb` is told as, or None if nobody is told."""
+    noun, _dot, what = verb.partition(".")
+    return _TOLD_OF_OPERATIONS.get(what) if noun in Kind.values else _TOLD_OF_OTHERS.get(verb)
+
+
+def _is_to_tell(verb: str, operation: Operation | None) -> bool:
+    """In a batch a cancelled operation may be the last to end, and then the batch is told of."""
+    ends_batch = operation is not None and operation.batch_id and verb.endswith(".cancelled")
+    return topic_of(verb) is not None or bool(ends_batch)
 
 
 def record(
@@ -170,6 +269,7 @@ def record(
         snapshot=snapshot,
         operation=operation,
         data=names | data,
+        to_tell=_is_to_tell(verb, operation),
     )
 
 

@@ -3,6 +3,7 @@
 from snapshots.models.account import Account
 from snapshots.models.event import Event
 from snapshots.models.inventory import Server, Snapshot
+from snapshots.models.notices import Delivery, Topic, Webhook, Wish
 from snapshots.models.operation import Attempt, Batch, Kind, Operation, State
 from snapshots.models.passes import Pass, Sighting
 from snapshots.models.people import Invitation, Membership, Role, Team, User
@@ -12,6 +13,7 @@ __all__ = [
     "Account",
     "Attempt",
     "Batch",
+    "Delivery",
     "Event",
     "Invitation",
     "Kind",
@@ -25,5 +27,8 @@ __all__ = [
     "Snapshot",
     "State",
     "Team",
+    "Topic",
     "User",
+    "Webhook",
+    "Wish",
 ]
