@@ -7,7 +7,7 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --require-hashes --requireme
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock clean
+.PHONY: help run test lint bench lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ lint: $(VENV)/.dev  ## check the code without running it
 	$(VENV)/bin/mypy --no-error-summary
 	$(VENV)/bin/djlint --quiet --lint templates
 	$(PY) manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/.dev  ## measure what pages, passes and tasks cost, and write docs/bench.md
+	@exec $(PY) -m bench --write
 
 lock: $(VENV)/.uv  ## choose package versions afresh, with their hashes
 	$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
