@@ -192,6 +192,19 @@ class Verb(models.TextChoices):
     )
     ACCOUNT_PAUSED = "account.paused", _("paused {account}: nothing is sent, looking goes on")
     ACCOUNT_RESUMED = "account.resumed", _("resumed {account}")
+    ACCOUNT_CONNECTED_AGAIN = (
+        "account.connected_again",
+        _("connected the account {account} again, with its history"),
+    )
+    ACCOUNT_RENAMED = "account.renamed", _("renamed the account {before} to {account}")
+    ACCOUNT_SLOTS_SET = (
+        "account.slots_set",
+        _("set the snapshots per server of {account} from {before} to {number}"),
+    )
+    ACCOUNT_REMOVED = (
+        "account.removed",
+        _("removed the account {account}: its token is erased, its history stays"),
+    )
     WEBHOOK_ADDED = "webhook.added", _("added the webhook {webhook}, which posts to {host}")
     WEBHOOK_CHANGED = "webhook.changed", _("changed the webhook {webhook}, which posts to {host}")
     WEBHOOK_NEW_SECRET = "webhook.new_secret", _("made a new secret for the webhook {webhook}")
@@ -207,7 +220,24 @@ class Verb(models.TextChoices):
     )
     WEBHOOK_REMOVED = "webhook.removed", _("removed the webhook {webhook}")
     TEAM_CREATED = "team.created", _("created the team {team}")
+    TEAM_RENAMED = "team.renamed", _("renamed the team {before} to {team}")
     MEMBER_ADDED = "member.added", _("added {member} as {role}")
+    MEMBER_INVITED = "member.invited", _("invited {member} as {role}")
+    MEMBER_LINK_MADE = (
+        "member.link_made",
+        _("made a link with which one person can join as {role}"),
+    )
+    MEMBER_INVITATION_WITHDRAWN = (
+        "member.invitation_withdrawn",
+        _("withdrew the invitation of {inviter} to join as {role}"),
+    )
+    MEMBER_JOINED = "member.joined", _("joined as {role}, invited by {inviter}")
+    MEMBER_ROLE_CHANGED = (
+        "member.role_changed",
+        _("changed the role of {member} from {old_role} to {role}"),
+    )
+    MEMBER_REMOVED = "member.removed", _("removed {member}, who was {role}")
+    MEMBER_LEFT = "member.left", _("left the team, in which they were {role}")
 
 
 # What people may want to be told, by the verb's last word for everything that is an operation.
@@ -282,4 +312,7 @@ def sentence(event: Event) -> str:
     data = dict(event.data)
     if data.get("reason") in Reason.values:
         data["why"] = Reason(data["reason"]).sentence(data)
+    for name in ("role", "old_role"):
+        if data.get(name) in Role.values:
+            data[name] = Role(data[name]).label
     return words.format_map(Blank(data))

@@ -24,6 +24,7 @@ VIEW = "view"
 CREATE = "create"
 DELETE = "delete"
 RESTORE = "restore"
+POWER = "power"
 MANAGE_ACCOUNTS = "manage_accounts"
 MANAGE_PEOPLE = "manage_people"
 READ_AUDIT = "read_audit"
@@ -35,6 +36,7 @@ RIGHTS: dict[str, Promise] = {
     CREATE: gettext_lazy("take snapshots"),
     DELETE: gettext_lazy("delete snapshots"),
     RESTORE: gettext_lazy("restore servers"),
+    POWER: gettext_lazy("start and stop servers"),
     MANAGE_ACCOUNTS: gettext_lazy("manage provider accounts"),
     MANAGE_PEOPLE: gettext_lazy("manage people"),
     READ_AUDIT: gettext_lazy("read what happened to accounts and people"),
@@ -44,7 +46,7 @@ RIGHTS: dict[str, Promise] = {
 
 _VIEWER = {VIEW}
 _OPERATOR = _VIEWER | {CREATE}
-_RESTORER = _OPERATOR | {DELETE, RESTORE, APPROVE}
+_RESTORER = _OPERATOR | {DELETE, RESTORE, POWER, APPROVE}
 _ADMIN = _RESTORER | {MANAGE_ACCOUNTS, MANAGE_PEOPLE, READ_AUDIT, SCHEDULE}
 
 TABLE: dict[str, frozenset[str]] = {

@@ -88,6 +88,7 @@ SNAPSHOT = {
 OPERATION = {
     State.AWAITING_APPROVAL: ("user-check", "person"),
     State.HELD: ("hand", "person"),
+    State.WAITING: ("list-end", "neutral"),
     State.QUEUED: ("clock", "neutral"),
     State.SENDING: ("loader-circle", "progress"),
     State.RUNNING: ("loader-circle", "progress"),
@@ -103,6 +104,8 @@ TITLES = {
     Kind.CREATE: gettext_lazy("Snapshot {name} of {server}"),
     Kind.RESTORE: gettext_lazy("Restore of {server} to {name}"),
     Kind.DELETE: gettext_lazy("Deletion of {name} of {server}"),
+    Kind.STOP: gettext_lazy("Stop of {server}"),
+    Kind.START: gettext_lazy("Start of {server}"),
 }
 
 

@@ -8,8 +8,11 @@ from typing import Any
 
 from snapshots.models import Account, Attempt, Kind, Operation, Pass, Sighting
 from snapshots.models.inventory import marker_in
+from snapshots.models.operation import POWER
 from snapshots.operations import times
 from snapshots.provider import types
+
+OF_A_SERVER = (Kind.RESTORE, *POWER)  # told by the server's own status
 
 
 def note_sightings(
@@ -28,7 +31,7 @@ def note_sightings(
             begun_at=seen_in.begun_at,
             # Where the whole server is not listed, nothing is concluded about its snapshots.
             complete=seen_in.complete
-            and (operation.kind == Kind.RESTORE or operation.server.remote_id in listed),
+            and (operation.kind in OF_A_SERVER or operation.server.remote_id in listed),
             **_sighting(operation, servers.items, snapshots.items),
         )
         for operation in watched
@@ -47,7 +50,7 @@ def _sighting(
     snapshots: Iterable[types.Snapshot],
 ) -> dict[str, Any]:
     """What the listings show of one operation."""
-    if operation.kind == Kind.RESTORE:
+    if operation.kind in OF_A_SERVER:
         remote_id = operation.server.remote_id
         return {"status": next((s.status or "?" for s in servers if s.id == remote_id), "")}
     here = [item for item in snapshots if item.server_id == operation.server.remote_id]

@@ -34,6 +34,10 @@ class Account(models.Model):
         NO = "", _("Not paused")
         TOKEN = "token", _("The provider refused the token")
         PERSON = "person", _("Paused by a person")
+        REMOVED = "removed", _("Removed from the team")
+
+    # Neither looked at nor sent for. Of a removed account there is no token either.
+    NOT_READ = (Paused.TOKEN, Paused.REMOVED)
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="accounts")
     label = models.CharField(_("label"), max_length=100)
@@ -41,22 +45,27 @@ class Account(models.Model):
     sealed_token = models.TextField(default="", editable=False)
     token_hint = models.CharField(max_length=4, default="", editable=False)
     token_version = models.PositiveIntegerField(default=0)
+    token_at = models.DateTimeField(null=True)
+    token_by_name = models.CharField(max_length=100, default="")
     identity = models.CharField(_("e-mail at the provider"), max_length=254, default="")
     company = models.CharField(_("company at the provider"), max_length=255, default="")
     permissions = models.JSONField(default=list)
     slots = models.PositiveSmallIntegerField(_("snapshots per server"), default=SLOTS)
     connected_at = models.DateTimeField(auto_now_add=True)
+    connected_by_name = models.CharField(max_length=100, default="")
 
-    paused = models.CharField(max_length=6, choices=Paused, default=Paused.NO, blank=True)
+    paused = models.CharField(max_length=8, choices=Paused, default=Paused.NO, blank=True)
     paused_at = models.DateTimeField(null=True)
     paused_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
     # Removed from the team: the token is gone, the history stays, the same identity may come back.
+    # Set exactly while `paused` is REMOVED, so that whatever heeds a pause heeds this.
     removed_at = models.DateTimeField(null=True)
 
     keeps_descriptions = models.BooleanField(default=False)
     revision = models.PositiveBigIntegerField(default=0)
     next_pass_at = models.DateTimeField(default=timezone.now)
+    look_asked_at = models.DateTimeField(null=True)  # by a person; until a look begun since ends
     nudged_at = models.DateTimeField(null=True)
     applied_pass_at = models.DateTimeField(null=True)  # begin of the newest pass in our rows
     complete_pass_at = models.DateTimeField(null=True)  # begin of the newest complete one
@@ -72,6 +81,13 @@ class Account(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["team", "api_url", "identity"], name="account_once_a_team"
+            ),
+            models.CheckConstraint(
+                condition=(
+                    models.Q(removed_at__isnull=True) & ~models.Q(paused="removed")
+                    | models.Q(removed_at__isnull=False, paused="removed")
+                ),
+                name="removed_is_paused_for_good",
             ),
         ]
 

@@ -52,7 +52,8 @@ HOLDING = (
     State.IN_DOUBT,
     State.NEEDS_PERSON,
 )
-# `WAITING` holds nothing: it stands in its machine's line behind whoever does.
+# `WAITING` holds nothing: it stands in its machine's line, behind whatever does.
+OPEN = (State.AWAITING_APPROVAL, State.WAITING, *HOLDING)
 ENDED = (State.SUCCEEDED, State.FAILED, State.NOT_APPLIED, State.CANCELLED, State.EXPIRED)
 WATCHED = (State.RUNNING, State.IN_DOUBT, State.NEEDS_PERSON)
 

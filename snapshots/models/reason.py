@@ -38,6 +38,11 @@ class Reason(models.TextChoices):
     STOPPED = "stopped", _("the restore that needed it was cancelled")
     STOPPED_BY = "stopped_by", _("{person} stopped it; the restore was not sent")
     TOO_LATE = "too_late", _("it was not sent in time; nothing was changed")
+    NEEDED_FAILED = (
+        "needed_failed",
+        _("the server was not stopped, which had to come first; nothing was sent"),
+    )
+    ALREADY = "already", _("the server is “{words}” already; nothing was sent")
     KEY_LOST = "key_lost", _("this account needs its token again; nothing was sent")
     # the provider said no
     PROVIDER_SAID = "provider_said", _("the provider refused: {words}")
@@ -64,6 +69,8 @@ class Reason(models.TextChoices):
     )
     ACCEPTED = "accepted", _("the provider accepted")
     # what was seen
+    SEEN_POWER = "seen_power", _("the provider shows the server as “{words}”")
+    STILL = "still", _("the provider still shows the server as “{words}”")
     SEEN_DONE = "seen_done", _("the provider lists it as done")
     SEEN_FAILED = "seen_failed", _("the provider lists it as failed")
     SEEN_MARKED = "seen_marked", _("the provider lists it with our marker")

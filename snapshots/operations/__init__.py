@@ -6,7 +6,15 @@ from snapshots.operations.ask import (
     request_create,
     request_delete,
     request_restore,
+    request_start,
 )
+from snapshots.operations.batches import (
+    delete_phrase,
+    request_creates,
+    request_deletes,
+    snapshot_name,
+)
+from snapshots.operations.lines import line, lines
 from snapshots.operations.rules import busy, check_name, facts, right_for, slots_taken
 from snapshots.operations.send import send
 from snapshots.operations.settle import settle
@@ -16,15 +24,22 @@ __all__ = [
     "busy",
     "cancel",
     "check_name",
+    "delete_phrase",
     "due",
     "facts",
     "give_verdict",
+    "line",
+    "lines",
     "request_create",
+    "request_creates",
     "request_delete",
+    "request_deletes",
     "request_restore",
+    "request_start",
     "right_for",
     "send",
     "settle",
     "slots_taken",
+    "snapshot_name",
     "sweep",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,13 +13,15 @@ from django.utils.translation import gettext as _
 
 from snapshots import events, queue
 from snapshots.errors import Refused
-from snapshots.models import Account, Kind, Operation, Reason, Server, Snapshot, State, User
+from snapshots.models import Account, Batch, Kind, Operation, Reason, Server, Snapshot, State, User
 from snapshots.models.operation import HOLDING
 from snapshots.operations import times
 from snapshots.operations.rules import (
     RIGHT,
     busy,
+    check_is,
     check_name,
+    check_note,
     check_server,
     check_slot,
     check_snapshot,
@@ -33,22 +35,53 @@ from snapshots.permissions import require
 
 
 def request_create(
-    server: Server, *, actor: User, name: str, note: str = "", request_key: UUID
+    server: Server,
+    *,
+    actor: User,
+    name: str,
+    note: str = "",
+    request_key: UUID,
+    stop_first: bool = False,
+    batch: Batch | None = None,
 ) -> Operation:
-    """Ask for a snapshot of `server`. Raises `Refused`; a repeated `request_key` gives the same."""
+    """Ask for a snapshot of `server`. Raises `Refused`; a repeated `request_key` gives the same.
+
+    With `stop_first` the server is stopped, the snapshot taken, and the server started again:
+    three operations in the machine's line. The snapshot is what is returned.
+    """
     with _audited(actor, server):
         require(actor, RIGHT[Kind.CREATE], server.account.team)
-        operation = _operation(Kind.CREATE, server, actor, request_key, name=name, note=note)
+        if stop_first:
+            require(actor, RIGHT[Kind.STOP], server.account.team)
+        operation = _operation(
+            Kind.CREATE, server, actor, request_key, name=name, note=note, batch=batch
+        )
         if again := _same_form(operation):
             return again
         check_server(server)
         check_name(name)
-        if len(note) > 900:
-            raise Refused(
-                _("The note has %(count)d characters; 900 fit.") % {"count": len(note)},
-                field="note",
-            )
+        check_note(note)
         check_slot(server)
+        if not stop_first:
+            return _insert(operation)
+        check_is(server, "active", field="stop_first")
+        stop, start = (
+            _operation(kind, server, actor, uuid4(), batch=batch)
+            for kind in (Kind.STOP, Kind.START)
+        )
+        operation.needs = start.needs = stop
+        return _insert(stop, followers=[operation, start], answer=operation)
+
+
+def request_start(server: Server, *, actor: User, request_key: UUID) -> Operation:
+    """Ask to start a stopped server. Raises `Refused`."""
+    with _audited(actor, server):
+        require(actor, RIGHT[Kind.START], server.account.team)
+        operation = _operation(Kind.START, server, actor, request_key)
+        if again := _same_form(operation):
+            return again
+        check_server(server)
+        check_is(server, "stopped")
         return _insert(operation)
 
 
@@ -91,23 +124,40 @@ def request_restore(
         return _insert(operation, child=_safety_snapshot(operation, actor))
 
 
-def request_delete(snapshot: Snapshot, *, actor: User, typed: str, request_key: UUID) -> Operation:
-    """Ask to delete `snapshot` for ever. `typed` must be its name. Raises `Refused`."""
+def request_delete(
+    snapshot: Snapshot,
+    *,
+    actor: User,
+    typed: str,
+    request_key: UUID,
+    batch: Batch | None = None,
+    behind: Operation | None = None,
+) -> Operation:
+    """Ask to delete `snapshot` for ever. `typed` must be its name. Raises `Refused`.
+
+    `behind` is an operation of the same batch on the same server: this one waits for its turn.
+    """
     with _audited(actor, snapshot.server, snapshot):
         require(actor, RIGHT[Kind.DELETE], snapshot.account.team)
         operation = _operation(
-            Kind.DELETE, snapshot.server, actor, request_key, snapshot=snapshot, name=snapshot.name
+            Kind.DELETE,
+            snapshot.server,
+            actor,
+            request_key,
+            snapshot=snapshot,
+            name=snapshot.name,
+            batch=batch,
         )
         if again := _same_form(operation):
             return again
         check_server(snapshot.server)
         check_snapshot(snapshot, deleting=True)
         check_typed(typed, snapshot.name, Kind.DELETE, snapshot.server)
-        return _insert(operation)
+        return _line_up(operation) if behind else _insert(operation)
 
 
 def cancel(operation: Operation, *, actor: User) -> None:
-    """End an operation that was not sent yet. Raises `Refused` if it is too late for that.
+    """End an operation that waits or was not sent yet. Raises `Refused` if it is too late.
 
     A restore whose safety snapshot is already under way is marked instead, and ends with it.
     """
@@ -127,7 +177,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
                 if done:
                     _tell(operation, events.Verb.RESTORE_STOP_ASKED, actor)
             else:
-                done = operation.state == State.QUEUED and move(
+                done = operation.state in (State.WAITING, State.QUEUED) and move(
                     operation, State.CANCELLED, actor=actor
                 )
         if not done:
@@ -200,24 +250,55 @@ def _safety_snapshot(restore: Operation, actor: User) -> Operation:
     return child
 
 
-def _insert(operation: Operation, *, child: Operation | None = None) -> Operation:
-    """Write the request and its audit line; the database decides who was first."""
+def _insert(
+    operation: Operation,
+    *,
+    child: Operation | None = None,
+    followers: Sequence[Operation] = (),
+    answer: Operation | None = None,
+) -> Operation:
+    """Write the request and its audit line; the database decides who was first.
+
+    `followers` stand in the machine's line from the same moment. `answer`, if not the operation
+    itself, is the one that the form asked for.
+    """
+    answer = answer or operation
     try:
         with transaction.atomic():
             revision = Account.next_revision(operation.account_id)
+            if child:
+                child.parent = operation
             for row in filter(None, (operation, child)):
-                row.revision = revision
-                if row is child:
-                    row.parent = operation
-                row.save(force_insert=True)
-                _tell(row, events.Verb(f"{row.kind}.asked"), row.asked_by)
-            first = child or operation
-            transaction.on_commit(lambda: queue.nudge("send", first.pk))
+                _write(row, revision)
+            for row in followers:
+                _write(_waiting(row), revision)
+            if operation.batch_id is None:  # a batch announces all of its own at once
+                first = child or operation
+                transaction.on_commit(lambda: queue.nudge("send", first.pk))
     except IntegrityError:
-        if again := _same_form(operation, with_child=child is not None):
+        if again := _same_form(answer, with_child=child is not None):
             return again
         raise Refused(busy(operation.server, operation.team_id)) from None
+    return answer
+
+
+def _line_up(operation: Operation) -> Operation:
+    """Write a request that waits behind what holds its machine."""
+    with transaction.atomic():
+        _write(_waiting(operation), Account.next_revision(operation.account_id))
     return operation
+
+
+def _waiting(operation: Operation) -> Operation:
+    operation.state = State.WAITING
+    operation.send_before = operation.created_at + times.LINE_CAP[Kind(operation.kind)]
+    return operation
+
+
+def _write(row: Operation, revision: int) -> None:
+    row.revision = revision
+    row.save(force_insert=True)
+    _tell(row, events.Verb(f"{row.kind}.asked"), row.asked_by)
 
 
 def _tell(operation: Operation, verb: events.Verb, actor: User | None) -> None:

@@ -15,7 +15,13 @@ from snapshots.errors import Refused
 from snapshots.models import Account, Kind, Operation, Server, Snapshot
 from snapshots.models.operation import HOLDING
 
-RIGHT = {Kind.CREATE: "create", Kind.RESTORE: "restore", Kind.DELETE: "delete"}
+RIGHT = {
+    Kind.CREATE: "create",
+    Kind.RESTORE: "restore",
+    Kind.DELETE: "delete",
+    Kind.STOP: "power",
+    Kind.START: "power",
+}
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # the alphabet is documented; the length is *assumed*
 
 
@@ -100,6 +106,13 @@ def check_name(name: str) -> None:
         )
 
 
+def check_note(note: str) -> None:
+    if len(note) > 900:
+        raise Refused(
+            _("The note has %(count)d characters; 900 fit.") % {"count": len(note)}, field="note"
+        )
+
+
 def busy(server: Server, team_id: int) -> str:
     """Why nothing more can be asked of this machine now. Another team's work is not told."""
     holder = Operation.objects.filter(
@@ -115,6 +128,8 @@ def busy(server: Server, team_id: int) -> str:
             "%(server)s is busy: %(person)s asked to restore it to %(name)s at %(time)s."
         ),
         Kind.DELETE: _("%(server)s is busy: %(person)s asked to delete %(name)s at %(time)s."),
+        Kind.STOP: _("%(server)s is busy: %(person)s asked to stop it at %(time)s."),
+        Kind.START: _("%(server)s is busy: %(person)s asked to start it at %(time)s."),
     }[Kind(holder.kind)]
     return what % {
         "server": server.name,
@@ -134,6 +149,20 @@ def check_server(server: Server) -> None:
             _("The provider refuses the token of %(account)s. It must be replaced first.")
             % {"account": account.label}
         )
+
+
+def check_is(server: Server, status: str, *, field: str | None = None) -> None:
+    """What can only be asked of a server in this state. Raises `Refused`."""
+    if server.status == status:
+        return
+    sentence = {
+        "active": _("%(server)s is not running, so there is nothing to stop: it is “%(status)s”."),
+        "stopped": _(
+            "%(server)s is not stopped, so there is nothing to start: it is “%(status)s”."
+        ),
+    }[status]
+    words = {"server": server.name, "status": server.status or _("unknown")}
+    raise Refused(sentence % words, field=field)
 
 
 def check_snapshot(snapshot: Snapshot, *, deleting: bool = False) -> None:

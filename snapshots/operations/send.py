@@ -17,6 +17,7 @@ from snapshots.operations import budget, times
 from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.fence import fence
 from snapshots.operations.rules import RIGHT
+from snapshots.operations.settle import AIM
 from snapshots.operations.states import end_stopped, move
 from snapshots.permissions import may_now
 from snapshots.provider import errors as wire
@@ -126,12 +127,19 @@ def _objection(operation: Operation, look: Look) -> tuple[Reason, dict[str, Any]
     if operation.kind == Kind.RESTORE and look.server.status == "restoring":
         # Whose it is could not be told from ours afterwards.
         return Reason.CHANGED, {"what": "the server is being restored already"}
+    if aim := AIM.get(Kind(operation.kind)):
+        words = {"words": look.server.status}
+        if look.server.status == "restoring":
+            return Reason.CHANGED, {"what": "the server is being restored"}
+        return (Reason.ALREADY, words) if look.server.status == aim else None
     child = operation.children.order_by("-pk").first()
     if child and not any(
         item.id == child.remote_id and item.status == "completed" for item in look.snapshots
     ):
         return Reason.CHILD_FAILED, {}
     if operation.kind == Kind.CREATE:
+        if operation.needs_id and look.server.status == "active":
+            return Reason.CHANGED, {"what": "the server was started meanwhile"}
         taken = [item.name for item in look.snapshots if item.status != "failed"]
         limit = operation.account.slots
         if len(taken) >= limit:
@@ -239,6 +247,10 @@ def _call(operation: Operation, client: Client, spent: float) -> Answer:
                 )
             case Kind.DELETE:
                 return client.delete_snapshot(operation.confirmed["id"])
+            case Kind.STOP:
+                return client.power(operation.server.remote_id, "stop")
+            case Kind.START:
+                return client.power(operation.server.remote_id, "start")
     except wire.ProviderError as error:
         return error
     except Exception as error:

@@ -10,11 +10,14 @@ from typing import Any
 from django.utils import timezone
 
 from snapshots.models import Kind, Operation, Reason, Sighting, Snapshot, State
+from snapshots.models.operation import POWER
 from snapshots.operations import times
 from snapshots.operations.states import move
 
 # *Assumed* spelling of `stopped`; other words leave a restore running.
 AT_REST = ("active", "stopped")
+# What a power operation is to bring about.
+AIM = {Kind.STOP: "stopped", Kind.START: "active"}
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,18 @@ def settle(operation: Operation, now: datetime | None = None) -> bool:
 
 def decide(evidence: Evidence) -> Verdict | None:
     """The decision that the evidence allows, or None: pure, so that it can be tested whole."""
-    verdict = {
-        (Kind.CREATE, State.RUNNING): _create_running,
-        (Kind.CREATE, State.IN_DOUBT): _create_in_doubt,
-        (Kind.RESTORE, State.RUNNING): _restore_running,
-        (Kind.RESTORE, State.IN_DOUBT): _restore_in_doubt,
-        (Kind.DELETE, State.IN_DOUBT): _delete_in_doubt,
-    }[evidence.kind, evidence.state](evidence)
+    decide_this = (
+        _power
+        if evidence.kind in POWER
+        else {
+            (Kind.CREATE, State.RUNNING): _create_running,
+            (Kind.CREATE, State.IN_DOUBT): _create_in_doubt,
+            (Kind.RESTORE, State.RUNNING): _restore_running,
+            (Kind.RESTORE, State.IN_DOUBT): _restore_in_doubt,
+            (Kind.DELETE, State.IN_DOUBT): _delete_in_doubt,
+        }[evidence.kind, evidence.state]
+    )
+    verdict = decide_this(evidence)
     if verdict is None and evidence.now - evidence.sent_at >= times.GIVE_UP:
         return Verdict(State.NEEDS_PERSON, Reason.TOO_LONG)
     return verdict
@@ -153,6 +161,26 @@ def _delete_in_doubt(e: Evidence) -> Verdict | None:
         return Verdict(State.NOT_APPLIED, Reason.STILL_LISTED)
     if _agree(e.after_quiet, lambda s: bool(s.status) and s.unchanged is False):
         return Verdict(State.NEEDS_PERSON, Reason.CHANGED_MEANWHILE)
+    return None
+
+
+def _power(e: Evidence) -> Verdict | None:
+    """A server that is as it was to be settles it, whoever made it so."""
+    for sighting in e.seen:
+        if sighting.status == AIM[e.kind]:
+            words = {"words": sighting.status}
+            return Verdict(State.SUCCEEDED, Reason.SEEN_POWER, words)
+    is_running = e.state == State.RUNNING
+    if _agree(e.seen, lambda s: not s.status):
+        return Verdict(State.NEEDS_PERSON, Reason.SERVER_VANISHED)
+    late = e.sent_at + times.longest_power() if is_running else times.quiet_end(e.sent_at)
+    since = [s for s in e.seen if s.begun_at >= late]
+    if _agree(since, lambda s: bool(s.status)):
+        return Verdict(
+            State.FAILED if is_running else State.NOT_APPLIED,
+            Reason.STILL,
+            {"words": since[-1].status},
+        )
     return None
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from snapshots import events
 from snapshots.models import Account, Kind, Operation, Reason, State, User
-from snapshots.models.operation import ENDED
+from snapshots.models.operation import ENDED, HOLDING
 from snapshots.operations import times
 
-Q, SENDING, RUNNING, DOUBT, PERSON = (
+log = logging.getLogger(__name__)
+
+W, Q, SENDING, RUNNING, DOUBT, PERSON = (
+    State.WAITING,
     State.QUEUED,
     State.SENDING,
     State.RUNNING,
@@ -31,21 +35,25 @@ class Transition(NamedTuple):
 
 
 TABLE = (
+    Transition(W, Q, "whoever ends what is ahead, or the tick", "nothing else holds the machine"),
+    Transition(W, State.FAILED, "the same", "what had to succeed first did not; nothing was sent"),
+    Transition(W, State.CANCELLED, "a person", "while it waits"),
+    Transition(W, State.EXPIRED, "the tick", "its turn did not come before `send_before`"),
     Transition(Q, State.CANCELLED, "a person", "before sending only"),
     Transition(Q, State.EXPIRED, "the tick", "not sent before `send_before`"),
     Transition(Q, State.FAILED, "worker", "the look before sending says no; nothing was sent"),
     Transition(Q, SENDING, "worker", "due, not paused, the asker still has the right"),
-    Transition(SENDING, Q, "the same claim", "proof of not sent, or 429 on create and delete"),
-    Transition(SENDING, RUNNING, "the same claim", "accepted as documented (create, restore)"),
+    Transition(SENDING, Q, "the same claim", "proof of not sent, or 429 but for a restore"),
+    Transition(SENDING, RUNNING, "the same claim", "accepted as documented, and not done yet"),
     Transition(SENDING, State.SUCCEEDED, "the same claim", "a delete was answered 204"),
     Transition(SENDING, State.FAILED, "the same claim", "the provider refused, readably"),
     Transition(SENDING, DOUBT, "the same claim, or the tick after the deadline", "anything else"),
-    Transition(DOUBT, RUNNING, "settle", "positive evidence (create, restore)"),
+    Transition(DOUBT, RUNNING, "settle", "positive evidence that it is under way"),
     Transition(DOUBT, State.SUCCEEDED, "settle", "positive evidence"),
-    Transition(DOUBT, State.NOT_APPLIED, "settle", "negative proof, create and delete only"),
+    Transition(DOUBT, State.NOT_APPLIED, "settle", "negative proof; never for a restore"),
     Transition(DOUBT, PERSON, "settle", "the evidence cannot decide"),
     Transition(RUNNING, State.SUCCEEDED, "settle", "seen done"),
-    Transition(RUNNING, State.FAILED, "settle", "seen failed twice"),
+    Transition(RUNNING, State.FAILED, "settle", "seen failed, or without effect, twice"),
     Transition(RUNNING, PERSON, "settle", "the evidence cannot decide"),
     Transition(PERSON, State.SUCCEEDED, "a person", "with a reason"),
     Transition(PERSON, State.NOT_APPLIED, "a person", "with a reason"),
@@ -99,7 +107,9 @@ def move(
             ).update(**values)
             if not won:
                 raise _Lost
-            verb = "requeued" if to == Q else to.value
+            verb = to.value
+            if to == Q:
+                verb = "turn" if seen.state == W else "requeued"
             if reason == Reason.VERDICT:
                 verb = "said_yes" if to == State.SUCCEEDED else "said_no"
             events.record(
@@ -115,6 +125,7 @@ def move(
             )
             if to in ENDED:
                 _release_parent(seen, to, now)
+                _let_next(seen.account_id, seen.lock_key)
             if also:
                 also(values["revision"])
     except _Lost:
@@ -143,3 +154,38 @@ def _release_parent(child: Operation, ended: State, now: datetime) -> None:
             now + times.SEND_BEFORE[Kind(parent.kind)], parent.created_at + times.SEND_BEFORE_CAP
         )
     Operation.objects.filter(pk=parent.pk, state=Q).update(**changes)
+
+
+def let_next(account_id: int, lock_key: str) -> None:
+    """Let the first in this machine's line have its turn, if nothing holds the machine."""
+    with transaction.atomic():
+        _let_next(account_id, lock_key)
+
+
+def _let_next(account_id: int, lock_key: str) -> None:
+    """In a transaction of the caller's: between two in a line the machine is never free."""
+    if Operation.objects.filter(lock_key=lock_key, parent=None, state__in=HOLDING).exists():
+        return
+    line = Operation.objects.filter(account_id=account_id, lock_key=lock_key, state=W)
+    first = (
+        line.select_related("team", "account", "server", "snapshot", "needs").order_by("pk").first()
+    )
+    if first is None:
+        return
+    if not _may_follow(first):  # its end lets the next one
+        move(first, State.FAILED, Reason.NEEDED_FAILED)
+        return
+    now, kind = timezone.now(), Kind(first.kind)
+    until = min(now + times.SEND_BEFORE[kind], first.created_at + times.LINE_CAP[kind])
+    try:
+        move(first, Q, changes={"due_at": now, "send_before": until})
+    except IntegrityError:  # another team's operation took the machine: the tick tries again
+        log.info("operation %s waits on: its machine is held elsewhere", first.pk)
+
+
+def _may_follow(waiting: Operation) -> bool:
+    """Whether what it needs has come true. Only a server that *we* stopped is started again."""
+    needed = waiting.needs
+    if needed is None or needed.state == State.SUCCEEDED:
+        return True
+    return waiting.kind == Kind.CREATE and needed.reason == Reason.ALREADY

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet, Window
+from django.db.models import Exists, F, OuterRef, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -18,7 +18,7 @@ from snapshots.models import Account, Operation, Reason, State
 from snapshots.models.operation import HOLDING
 from snapshots.operations import times
 from snapshots.operations.settle import settle
-from snapshots.operations.states import end_stopped, move
+from snapshots.operations.states import end_stopped, let_next, move
 
 log = logging.getLogger(__name__)
 QUOTA = 200
@@ -30,13 +30,26 @@ def sweep() -> None:
     now = timezone.now()
     rows = Operation.objects.select_related("account", "server", "team", "snapshot")
     lost = rows.filter(state=State.SENDING, claim_deadline__lte=now)
-    late = rows.filter(state=State.QUEUED, send_before__lte=now).exclude(
+    late = rows.filter(state__in=(State.WAITING, State.QUEUED), send_before__lte=now).exclude(
         stop_requested=True, children__state__in=HOLDING
     )
     undecided = rows.filter(state__in=(State.RUNNING, State.IN_DOUBT), due_at__lte=now)
     _each(lost.order_by("pk"), lambda row: move(row, State.IN_DOUBT, Reason.CLAIM_LOST))
     _each(late.order_by("pk"), _expire)
     _each(undecided.order_by("due_at"), lambda row: _decide(row, now))
+    _each(_stuck(), lambda row: let_next(row.account_id, row.lock_key))
+
+
+def _stuck() -> QuerySet[Operation]:
+    """The first of each line whose machine nobody holds: another team's operation has ended."""
+    same = Operation.objects.filter(lock_key=OuterRef("lock_key"))
+    return Operation.objects.filter(
+        ~Exists(same.filter(parent=None, state__in=HOLDING)),
+        ~Exists(
+            same.filter(account=OuterRef("account"), state=State.WAITING, pk__lt=OuterRef("pk"))
+        ),
+        state=State.WAITING,
+    ).order_by("pk")
 
 
 def _each(rows: QuerySet[Operation], work: Callable[[Operation], object]) -> None:

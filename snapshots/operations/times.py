@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from snapshots.models import Kind, State
+from snapshots.models.operation import POWER
 
 # never scaled
 CLAIM = timedelta(seconds=30)  # from the claim on, an answer is awaited this long
@@ -24,6 +25,14 @@ SEND_BEFORE = {
     Kind.RESTORE: timedelta(minutes=10),
     Kind.DELETE: timedelta(hours=1),
     Kind.CREATE: timedelta(hours=24),
+    Kind.STOP: timedelta(minutes=10),
+    Kind.START: timedelta(minutes=10),
+}
+# For what waits in a line. The start of a server we stopped outlasts the snapshot before it.
+LINE_CAP = {
+    Kind.CREATE: timedelta(hours=24),
+    Kind.DELETE: timedelta(hours=6),
+    Kind.START: timedelta(hours=48),
 }
 SEND_BEFORE_CAP = timedelta(minutes=60)  # for a restore that waits for its safety snapshot
 RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds, after a request that was not sent
@@ -58,6 +67,11 @@ def longest_restore() -> timedelta:
     return scaled(DOCUMENTED[Kind.RESTORE][1] * 60)
 
 
+def longest_power() -> timedelta:
+    """*Assumed*: a server that is not stopped or started by then will not be."""
+    return scaled(10 * 60)
+
+
 def quiet_end(sent_at: datetime) -> datetime:
     """From here on, what two complete looks do not show did not happen."""
     return sent_at + CLAIM + quiet_window()
@@ -69,6 +83,8 @@ def decide_by(kind: Kind, state: State, sent_at: datetime) -> datetime:
         return quiet_end(sent_at)
     if kind == Kind.RESTORE:
         return sent_at + longest_restore()
+    if kind in POWER:
+        return sent_at + longest_power()
     return sent_at + GIVE_UP
 
 
