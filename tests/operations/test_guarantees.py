@@ -162,3 +162,14 @@ def test_cancel_against_send_exactly_one_wins(stage, server, oscar):
             stage.watch(operation, minutes=5)
             stage.provider.outside.delete_snapshot(operation.remote_id)
             break
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_who_give_the_turn_at_once_one_gives_it(account, server, rosa):
+    from tests.operations.test_batches import delete_all
+
+    copies = list(server.snapshots.select_related("server__account__team", "account__team"))
+    first, second = delete_all(copies, rosa).operations.order_by("pk")
+    at_once(lambda: operations.cancel(fresh(first), actor=rosa), *[lambda: operations.sweep()] * 5)
+    assert fresh(second).state == State.QUEUED
+    assert Event.objects.filter(operation=second, verb="delete.turn").count() == 1
