@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
@@ -20,12 +21,16 @@ NAVIGATION = (
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """`theme` for all; tray, trouble and navigation for those who are signed in."""
+    """Theme and languages for all; tray, trouble and navigation for those who are signed in."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        return {"theme": theme(request.COOKIES.get("theme", ""))}
+        return {
+            "theme": theme(request.COOKIES.get("theme", "")),
+            "languages": settings.LANGUAGES,
+        }
     return {
         "theme": theme(user.theme),
+        "density": user.density,
         "navigation": NAVIGATION,
         "section": _section(request.path),
         "tray": SimpleLazyObject(lambda: live.tray(request)),

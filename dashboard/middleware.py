@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from django.utils.http import urlencode
 from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard.addresses import own_path
+from dashboard.reader import speak_as_to
 from dashboard.views import errors
 from snapshots.errors import NotAllowed, Refused
 
@@ -80,8 +80,8 @@ class SignInByDefault(LoginRequiredMiddleware):
         return response
 
 
-class PersonalZone:
-    """Times are told in the reader's own zone."""
+class Personal:
+    """Times in the reader's own zone, words in their own language."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -92,16 +92,9 @@ class PersonalZone:
 
     def process_view(self, request: HttpRequest, view_func: Any, *_arguments: Any) -> None:
         if getattr(view_func, "login_required", True) and request.user.is_authenticated:
-            timezone.activate(_zone(request.user.time_zone))
+            speak_as_to(request.user)
         else:
             timezone.deactivate()
-
-
-def _zone(name: str) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return zoneinfo.ZoneInfo("UTC")
 
 
 class RefusedToAnswer:

@@ -8,6 +8,7 @@ from dashboard.views import (
     accounts,
     activity,
     health,
+    help,
     live,
     operations,
     overview,
@@ -20,6 +21,7 @@ from dashboard.views import (
 
 front = [
     path("", overview.page, name="overview"),
+    path("help/", help.page, name="help"),
 ]
 provider_accounts = [
     path("accounts/", accounts.index, name="accounts"),
@@ -31,6 +33,7 @@ machines = [
     path("servers/", server_list.index, name="servers"),
     path("servers/<int:pk>/", servers.page, name="server"),
     path("servers/<int:pk>/snapshots/new/", servers.take, name="take_snapshot"),
+    path("servers/<int:pk>/start/", servers.start, name="start_server"),
 ]
 copies = [
     path("snapshots/", snapshot_list.index, name="snapshots"),
@@ -52,6 +55,7 @@ watching = [
 personal_settings = [
     path("settings/", personal.settings, name="settings"),
     path("settings/theme/", personal.theme, name="theme"),
+    path("settings/language/", personal.language, name="language"),
 ]
 people = [
     path("auth/", include("allauth.account.urls")),
@@ -73,4 +77,5 @@ urlpatterns = [
     *people,
     *machinery,
 ]
+handler404 = "dashboard.views.errors.not_found"
 handler500 = "dashboard.views.errors.server_error"

@@ -10,7 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+from django.views.defaults import page_not_found
 from django_htmx.http import reswap
+
+from dashboard.reader import speak_as_to
 
 
 def refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
@@ -32,6 +35,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if request.htmx:
         return refused(request, sentence, 403)
     return render(request, "errors/csrf.html", {"sentence": sentence}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404 in the reader's own words, also where no view was there to ask who that is."""
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        speak_as_to(user)
+    return page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

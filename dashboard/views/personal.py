@@ -1,56 +1,105 @@
-"""A person's own settings: name, time zone, theme."""
+"""A person's own settings: name, language, zone, look, keys."""
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
+from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings as django_settings
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.addresses import own_path
+from dashboard.reader import speak_as_to
 from snapshots.models import User
 
 
 @lru_cache(maxsize=1)
-def zones() -> list[tuple[str, str]]:
+def zones() -> list[str]:
     names = sorted(name for name in available_timezones() if "/" in name or name == "UTC")
     kept = [name for name in names if not name.startswith(("Etc/", "SystemV/", "posix", "right"))]
-    return [(name, name.replace("_", " ")) for name in ["UTC", *(n for n in kept if n != "UTC")]]
+    return ["UTC", *(name for name in kept if name != "UTC")]
+
+
+@lru_cache(maxsize=1)
+def _zones_by_city() -> dict[str, str]:
+    """What somebody may type for a zone: its name in any case, or its city alone."""
+    by_city = {name.rpartition("/")[2].casefold(): name for name in zones()}
+    return by_city | {name.casefold(): name for name in zones()}
+
+
+class ZoneInput(forms.TextInput):
+    """A field with the zones beneath it: type a part of a name and choose."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+        typed = (super().value_from_datadict(data, files, name) or "").strip()
+        return _zones_by_city().get(typed.replace(" ", "_").casefold(), typed)
 
 
 class PersonalForm(forms.ModelForm):
-    time_zone = forms.ChoiceField(
-        label=gettext_lazy("Time zone"),
-        choices=zones,
-        help_text=gettext_lazy("All times are shown in this zone."),
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        choices=[("", gettext_lazy("As the browser")), *django_settings.LANGUAGES],
+        required=False,
     )
 
     class Meta:
         model = User
-        fields = ["name", "time_zone", "theme"]
-        help_texts = {"name": gettext_lazy("How others read of you in the history.")}
+        fields = ["name", "language", "time_zone", "theme", "density", "shortcuts"]
+        labels = {
+            "name": gettext_lazy("Name"),
+            "time_zone": gettext_lazy("Time zone"),
+            "theme": gettext_lazy("Theme"),
+            "density": gettext_lazy("Rows"),
+            "shortcuts": gettext_lazy("Use keyboard keys"),
+        }
+        help_texts = {
+            "name": gettext_lazy("How others read of you in the history."),
+            "time_zone": gettext_lazy(
+                "All times are shown in this zone. Type a city, for example Berlin."
+            ),
+            "shortcuts": gettext_lazy(
+                "Single keys, for example / for the search. ? shows all of them."
+            ),
+        }
         widgets = {
-            "theme": forms.RadioSelect,
             "name": forms.TextInput(attrs={"autocomplete": "name"}),
+            "time_zone": ZoneInput,
+            "theme": forms.RadioSelect,
+            "density": forms.RadioSelect,
         }
 
 
 @require_http_methods(["GET", "POST"])
 def settings(request: HttpRequest) -> HttpResponse:
-    form = PersonalForm(request.POST or None, instance=request.user)
+    form = PersonalForm(request.POST or None, instance=copy(request.user))
     if request.method == "POST" and form.is_valid():
-        form.save()
+        user = form.save()
+        _speak_anew(request, user)
         messages.success(request, _("Your settings are saved."))
-        return _remember_theme(redirect("settings"), form.cleaned_data["theme"])
-    status = 422 if form.is_bound else 200
-    return render(request, "account/settings.html", {"form": form}, status=status)
+        response = _remember(redirect("settings"), "theme", user.theme)
+        return _remember(response, django_settings.LANGUAGE_COOKIE_NAME, user.language)
+    context = {"form": form, "zones": zones()}
+    return render(request, "personal/settings.html", context, status=422 if form.is_bound else 200)
+
+
+def _speak_anew(request: HttpRequest, user: User) -> None:
+    """What is said from here on is said in the language that was just chosen."""
+    request.COOKIES.pop(django_settings.LANGUAGE_COOKIE_NAME, None)
+    translation.activate(translation.get_language_from_request(request))
+    speak_as_to(user)
 
 
 @require_POST
@@ -59,19 +108,36 @@ def theme(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("theme", "")
     if wanted in User.Theme.values:
         User.objects.filter(pk=request.user.pk).update(theme=wanted)
-    back = own_path(request, request.headers.get("Referer", "")) or resolve_url("settings")
-    return _remember_theme(HttpResponseRedirect(back), wanted)
+        return _remember(_back(request), "theme", wanted)
+    return _back(request)
 
 
-def _remember_theme(response: HttpResponse, wanted: str) -> HttpResponse:
-    """In a cookie too, so that the sign-in page looks the same."""
-    if wanted in User.Theme.values:
-        response.set_cookie(
-            "theme",
-            wanted,
-            max_age=31_536_000,
-            samesite="Lax",
-            httponly=True,
-            secure=django_settings.SESSION_COOKIE_SECURE,
-        )
+@login_not_required
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """The choice on the sign-in page, for those whom we do not know yet."""
+    wanted = request.POST.get("language", "")
+    if wanted in dict(django_settings.LANGUAGES):
+        return _remember(_back(request), django_settings.LANGUAGE_COOKIE_NAME, wanted)
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    here = own_path(request, request.headers.get("Referer", ""))
+    return HttpResponseRedirect(here or resolve_url("overview"))
+
+
+def _remember(response: HttpResponse, name: str, wanted: str) -> HttpResponse:
+    """In a cookie too, so that the sign-in page looks and speaks the same."""
+    if not wanted:
+        response.delete_cookie(name, samesite="Lax")
+        return response
+    response.set_cookie(
+        name,
+        wanted,
+        max_age=31_536_000,
+        samesite="Lax",
+        httponly=True,
+        secure=django_settings.SESSION_COOKIE_SECURE,
+    )
     return response

@@ -91,20 +91,51 @@ def test_the_theme_switch_goes_back_to_the_page(alice, client_of):
     )
     assert back["Location"] == "/servers/?q=a"
     away = client.post("/settings/theme/", there, headers={"Referer": "https://evil.example/"})
-    assert away["Location"] == "/settings/"
+    assert away["Location"] == "/"
     alice.refresh_from_db()
     assert alice.theme == "dark"
 
 
-def test_my_settings(alice, client_of):
+SETTINGS = {
+    "name": "Alice F.",
+    "language": "eo",
+    "time_zone": "Asia/Kathmandu",
+    "theme": "light",
+    "density": "compact",
+}
+
+
+def test_my_settings_are_saved_in_one_form(alice, client_of):
     client = client_of(alice)
-    form = {"name": "Alice F.", "time_zone": "Asia/Kathmandu", "theme": "light"}
-    assert client.post("/settings/", form).status_code == 302
+    assert client.post("/settings/", SETTINGS).status_code == 302
     alice.refresh_from_db()
-    assert (alice.name, alice.time_zone, alice.theme) == ("Alice F.", "Asia/Kathmandu", "light")
-    wrong = client.post("/settings/", form | {"time_zone": "Mars/Olympus", "name": ""})
+    assert {name: getattr(alice, name) for name in SETTINGS} == SETTINGS
+    assert not alice.shortcuts  # the box was not ticked
+    assert client.cookies["theme"].value == "light" and client.cookies["language"].value == "eo"
+
+
+def test_wrong_settings_are_told_and_not_worn(alice, client_of):
+    client = client_of(alice)
+    wrong = client.post("/settings/", SETTINGS | {"time_zone": "Mars/Olympus", "name": ""})
     assert wrong.status_code == 422
-    assert 'id="error-summary"' in wrong.content.decode()
+    html = wrong.content.decode()
+    assert 'id="error-summary"' in html and "Mars/Olympus" in html
+    assert 'lang="en"' in html and 'data-bs-theme="light"' not in html
+
+
+@pytest.mark.parametrize(
+    ("typed", "zone"),
+    [
+        ("Berlin", "Europe/Berlin"),
+        ("new york", "America/New_York"),
+        ("europe/paris", "Europe/Paris"),
+        (" utc ", "UTC"),
+    ],
+)
+def test_a_zone_may_be_typed_as_people_call_it(alice, client_of, typed, zone):
+    client_of(alice).post("/settings/", SETTINGS | {"time_zone": typed})
+    alice.refresh_from_db()
+    assert alice.time_zone == zone
 
 
 def test_the_tray_shows_what_runs_and_the_title_counts_it(server, rosa, vera, client_of):

@@ -1,0 +1,214 @@
+"""Three languages, each of them whole: no sentence without a translation, none that breaks."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import ngettext
+
+from dashboard import catalogue
+from dashboard.templatetags import ui
+
+LANGUAGES = catalogue.LANGUAGES
+
+
+def names(messages) -> list[catalogue.Key]:
+    return [catalogue.key(message) for message in messages if message.id]
+
+
+@pytest.fixture(scope="module")
+def source():
+    return catalogue.gather()
+
+
+# -- the catalogues -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_sentence_of_the_source_has_its_entry(language, source):
+    """If this fails: `manage.py messages`, then translate what is new."""
+    kept = catalogue.read(language)
+    assert set(kept) == set(names(source))
+    for message in source:
+        assert not message.id or kept[catalogue.key(message)].id == message.id
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_untranslated_or_guessed(language):
+    lacking = [one for one, message in catalogue.read(language).items() if not message.string]
+    lacking += [entry["id"] for entry in catalogue.missing(language)]
+    assert not lacking
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_same_values_go_into_each_translation(language):
+    complaints = {
+        one: catalogue.mistake(message.id, message.string)
+        for one, message in catalogue.read(language).items()
+        if catalogue.is_complete(message)
+    }
+    assert not {one: wrong for one, wrong in complaints.items() if wrong}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_compiled_file_is_fresh(language):
+    file = catalogue.po_file(language).with_suffix(".mo")
+    assert file.read_bytes() == catalogue.compiled(language)
+
+
+def test_no_sentence_is_only_a_value(source):
+    only_a_value = re.compile(r"\s*(%\(\w+\)\w|%\w|\{\w*\})?\s*")
+    assert not [one for one in names(source) if only_a_value.fullmatch(one.id)]
+
+
+def test_every_marked_word_is_found(source):
+    """Against a second, simpler reader of the templates."""
+    found = {one.id for one in names(source)}
+    marked = re.compile(r"""(?:\{%\s*translate\s+|_\()(["'])(.+?)\1""")
+    for path in Path(settings.BASE_DIR, "templates").rglob("*.*"):
+        for _quote, words in marked.findall(path.read_text()):
+            assert words.replace("%", "%%") in found, path
+
+
+def test_the_source_calls_gettext_with_plain_strings():
+    """An f-string or a variable would never be found by the tool."""
+    for folder in catalogue.CODE:
+        for path in Path(settings.BASE_DIR, folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
+                    "_",
+                    "gettext",
+                    "gettext_lazy",
+                    "pgettext_lazy",
+                }:
+                    for argument in node.args:
+                        assert isinstance(argument, ast.Constant), f"{path}:{node.lineno}"
+
+
+def test_plural_forms_are_those_of_django():
+    assert catalogue.Words("ar").num_plurals == 6
+    assert "n%100>=11 && n%100<=99 ? 4 : 5" in catalogue.Words("ar").plural_expr
+    assert catalogue.Words("eo").num_plurals == 2
+
+
+# -- translating ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "string", "is_right"),
+    [
+        ("Restore of {server}", "Restaŭro de {server}", True),
+        ("Restore of {server}", "Restaŭro de {servilo}", False),
+        ("Restore of {server}", "Restaŭro", False),
+        ("%(a)s to %(b)s", "al %(b)s %(a)s", True),
+        ("%d min ago", "antaŭ %d min", True),
+        ("%d min ago", "antaŭ minutoj", False),
+        ("%s of %d", "%d de %s", False),
+        ("42 %% of it", "42 % de ĝi", False),
+        ("42 %% of it", "42 %% de ĝi", True),
+        ("Servers", "", False),
+        ("Servers ", "Serviloj", False),
+        (("%(n)s day", "%(n)s days"), ("unu tago", "%(n)s tagoj"), True),
+        (("%(n)s day", "%(n)s days"), ("unu tago", "%(m)s tagoj"), False),
+        (("%d day", "%d days"), ("unu tago", "%d tagoj"), False),
+    ],
+)
+def test_translations_that_would_break_are_refused(source, string, is_right):
+    assert (catalogue.mistake(source, string) == "") is is_right
+
+
+# -- in use ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("eo", "ltr"), ("ar", "rtl")])
+def test_a_page_says_its_language_and_direction(alice, client_of, language, direction):
+    alice.language = language
+    alice.save()
+    response = client_of(alice).get("/settings/")
+    assert f'<html lang="{language}" dir="{direction}"' in response.content.decode()
+    assert response["Content-Language"] == language
+
+
+def test_the_person_comes_before_the_cookie_and_the_cookie_before_the_browser(alice, client_of):
+    client = client_of(alice)
+    head = {"HTTP_ACCEPT_LANGUAGE": "ar"}
+    assert 'lang="ar"' in client.get("/settings/", **head).content.decode()
+    client.cookies["language"] = "eo"
+    assert '<html lang="eo"' in client.get("/settings/", **head).content.decode()
+    alice.language = "en"
+    alice.save()
+    assert '<html lang="en"' in client.get("/settings/", **head).content.decode()
+
+
+def test_one_reader_does_not_leave_their_language_to_the_next(alice, oscar, client_of):
+    alice.language = "ar"
+    alice.save()
+    client_of(alice).get("/settings/")
+    assert '<html lang="en"' in client_of(oscar).get("/settings/").content.decode()
+
+
+def test_an_address_that_is_none_is_told_in_the_readers_language(alice, client_of):
+    alice.language = "ar"
+    alice.save()
+    response = client_of(alice).get("/no/such/page/")
+    assert response.status_code == 404
+    assert '<html lang="ar" dir="rtl"' in response.content.decode()
+
+
+def test_a_guest_chooses_on_the_sign_in_page(client, db):
+    page = client.get("/auth/login/").content.decode()
+    assert '<html lang="en" dir="ltr"' in page and "العربية" in page
+    answer = client.post(
+        "/settings/language/", {"language": "ar"}, HTTP_REFERER="http://testserver/auth/login/"
+    )
+    assert (answer.status_code, answer["Location"]) == (302, "/auth/login/")
+    assert '<html lang="ar" dir="rtl"' in client.get("/auth/login/").content.decode()
+
+
+def test_a_language_that_is_none_changes_nothing(client, db):
+    client.post("/settings/language/", {"language": "xx"})
+    assert '<html lang="en"' in client.get("/auth/login/").content.decode()
+
+
+def test_a_saved_language_speaks_at_once(alice, client_of):
+    client = client_of(alice)
+    form = {"name": "Alice", "time_zone": "UTC", "theme": "dark", "density": "compact"}
+    page = client.post("/settings/", form | {"language": "eo"}, follow=True).content.decode()
+    assert '<html lang="eo"' in page
+    with translation.override("eo"):
+        assert str(translation.gettext("Your settings are saved.")) in page
+    page = client.post("/settings/", form | {"language": ""}, follow=True).content.decode()
+    assert '<html lang="en"' in page  # back to the browser's
+
+
+def test_mail_is_in_the_language_of_whom_it_is_for(alice, client, mailoutbox):
+    alice.language = "eo"
+    alice.save()
+    client.post("/auth/password/reset/", {"email": alice.email}, HTTP_ACCEPT_LANGUAGE="ar")
+    with translation.override("eo"):
+        assert mailoutbox[0].subject == translation.gettext("Choose a new password for Holdfast")
+    assert "/auth/password/reset/key/" in mailoutbox[0].body
+
+
+def test_nobody_gets_mail_because_somebody_typed_their_address(client, db, mailoutbox):
+    client.post("/auth/password/reset/", {"email": "stranger@example.com"})
+    assert mailoutbox == []
+
+
+@pytest.mark.parametrize("seconds", [5, 50, 3600 * 3, 86400 * 3, 86400 * 11, 86400 * 100])
+def test_relative_times_are_translated(seconds):
+    english = ui.since_words(seconds)
+    for language in LANGUAGES:
+        with translation.override(language):
+            assert ui.since_words(seconds) != english
+
+
+def test_arabic_counts_in_its_six_ways():
+    with translation.override("ar"):
+        days = {ngettext("%d day ago", "%d days ago", n) for n in (0, 1, 2, 3, 11, 100)}
+    assert len(days) >= 4
