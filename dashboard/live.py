@@ -110,9 +110,8 @@ Revisions = dict[int, Seen]
 def revisions(request: HttpRequest) -> Revisions:
     """The accounts this person can see: one query, once a request."""
     if not hasattr(request, "_revisions"):
-        rows = Account.objects.filter(team__memberships__user=request.user).values_list(
-            "pk", "revision", "trouble", "paused"
-        )
+        connected = Account.objects.filter(team__memberships__user=request.user, removed_at=None)
+        rows = connected.values_list("pk", "revision", "trouble", "paused")
         request._revisions = {pk: Seen(now, bool(bad or off)) for pk, now, bad, off in rows}
     return request._revisions
 

@@ -13,6 +13,7 @@ from snapshots.models import (
     Kind,
     Operation,
     Reason,
+    Role,
     Server,
     Snapshot,
     Team,

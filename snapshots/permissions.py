@@ -103,14 +103,30 @@ def why_not(user: User, right: str, team: Team) -> str:
 
 
 def visible_accounts(user: User) -> QuerySet[Account]:
+    """Accounts that are connected. One that was removed is only history."""
+    return Account.objects.filter(team_id__in=user.roles, removed_at=None)
+
+
+def known_accounts(user: User) -> QuerySet[Account]:
+    """Those that were removed too."""
     return Account.objects.filter(team_id__in=user.roles)
 
 
 def visible_servers(user: User) -> QuerySet[Server]:
+    return known_servers(user).filter(account__removed_at=None)
+
+
+def known_servers(user: User) -> QuerySet[Server]:
+    """Those of removed accounts too: for a page that tells what happened, never for a list."""
     return Server.objects.filter(account__team_id__in=user.roles).select_related("account__team")
 
 
 def visible_snapshots(user: User) -> QuerySet[Snapshot]:
+    return known_snapshots(user).filter(account__removed_at=None)
+
+
+def known_snapshots(user: User) -> QuerySet[Snapshot]:
+    """Those of removed accounts too: for a page that tells what happened, never for a list."""
     return Snapshot.objects.filter(account__team_id__in=user.roles).select_related(
         "server", "account__team"
     )

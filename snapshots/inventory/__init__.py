@@ -31,7 +31,7 @@ def due() -> list[int]:
     now = timezone.now()
     chosen = list(
         Account.objects.filter(_is_due(now))
-        .exclude(paused=Account.Paused.TOKEN)
+        .exclude(paused__in=Account.NOT_READ)
         .filter(times.may_nudge(now))
         .order_by("next_pass_at")
         .values_list("pk", flat=True)[:QUOTA]
@@ -52,7 +52,7 @@ def observe(pk: int) -> None:
     account = (
         Account.objects.select_related("team")
         .filter(_is_due(begun), pk=pk)
-        .exclude(paused=Account.Paused.TOKEN)
+        .exclude(paused__in=Account.NOT_READ)
         .first()
     )
     if account is None or not _lease(account, begun):
@@ -143,14 +143,20 @@ def _failed(account: Account, begun: datetime, error: Exception, words: str = ""
 
 
 def _say(account: Account, trouble: str, changes: dict[str, Any]) -> None:
+    asked = account.look_asked_at
     with transaction.atomic():
-        if trouble != account.trouble:
+        if trouble != account.trouble or asked:
             Account.next_revision(account.pk)
-            changes["trouble"] = trouble
+            changes["trouble"], changes["look_asked_at"] = trouble, None
             if bool(trouble) != bool(account.trouble):
                 changes["trouble_since"] = timezone.now() if trouble else None
         # What a token that has been replaced since ran into is not news.
-        Account.objects.filter(pk=account.pk, token_version=account.token_version).update(**changes)
+        current = Account.objects.filter(pk=account.pk, token_version=account.token_version)
+        if not current.filter(look_asked_at=asked).update(**changes):
+            # Somebody asked for a look after this one had begun: theirs is still to come.
+            del changes["next_pass_at"]
+            changes.pop("look_asked_at", None)
+            current.update(**changes)
 
 
 def _interval(account: Account) -> timedelta:

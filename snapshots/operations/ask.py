@@ -19,6 +19,7 @@ from snapshots.operations import times
 from snapshots.operations.rules import (
     RIGHT,
     busy,
+    check_connected,
     check_is,
     check_name,
     check_note,
@@ -265,7 +266,7 @@ def _insert(
     answer = answer or operation
     try:
         with transaction.atomic():
-            revision = Account.next_revision(operation.account_id)
+            revision = _join(operation)
             if child:
                 child.parent = operation
             for row in filter(None, (operation, child)):
@@ -285,8 +286,15 @@ def _insert(
 def _line_up(operation: Operation) -> Operation:
     """Write a request that waits behind what holds its machine."""
     with transaction.atomic():
-        _write(_waiting(operation), Account.next_revision(operation.account_id))
+        _write(_waiting(operation), _join(operation))
     return operation
+
+
+def _join(operation: Operation) -> int:
+    """The revision to write with. Whoever removed the account meanwhile was first."""
+    revision = Account.next_revision(operation.account_id)
+    check_connected(Account.objects.select_related("team").get(pk=operation.account_id))
+    return revision
 
 
 def _waiting(operation: Operation) -> Operation:

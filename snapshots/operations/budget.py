@@ -5,7 +5,7 @@ The provider documents no rate limit; these figures are *assumed* to be polite.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -21,12 +21,7 @@ def take(account_id: int, reads: int) -> bool:
     for _ in range(5):
         account = Account.objects.only("reads_left", "reads_at", "slowed_until").get(pk=account_id)
         now = timezone.now()
-        most = READS_A_MINUTE * max(settings.PROVIDER_PACE, 1)
-        rate = most / 60
-        if account.slowed_until and account.slowed_until > now:
-            rate /= 2
-        gained = max((now - account.reads_at).total_seconds(), 0) * rate
-        left = min(most, account.reads_left + gained) - reads
+        left = _filled(account, now) - reads
         if left < 0:
             if account.reads_at > now:  # from a clock that was ahead
                 Account.objects.filter(pk=account_id).update(reads_at=now)
@@ -36,6 +31,24 @@ def take(account_id: int, reads: int) -> bool:
         ).update(reads_left=left, reads_at=now):
             return True
     return False
+
+
+def left(account: Account) -> int:
+    """How many reads `account` has left now, for people to see."""
+    return int(_filled(account, timezone.now()))
+
+
+def most() -> int:
+    """How many reads a minute there are at most, at this provider's pace."""
+    return int(READS_A_MINUTE * max(settings.PROVIDER_PACE, 1))
+
+
+def _filled(account: Account, now: datetime) -> float:
+    rate = most() / 60
+    if account.slowed_until and account.slowed_until > now:
+        rate /= 2
+    gained = max((now - account.reads_at).total_seconds(), 0) * rate
+    return min(most(), account.reads_left + gained)
 
 
 def slow_down(account_id: int) -> None:

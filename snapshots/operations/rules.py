@@ -140,10 +140,22 @@ def busy(server: Server, team_id: int) -> str:
     }
 
 
+def check_connected(account: Account) -> None:
+    if account.removed_at:
+        raise Refused(
+            _(
+                "%(account)s was removed from %(team)s, so nothing can be asked of its servers."
+                " What happened stays here to be read."
+            )
+            % {"account": account.label, "team": account.team.name}
+        )
+
+
 def check_server(server: Server) -> None:
+    account = server.account
+    check_connected(account)
     if server.gone_at:
         raise Refused(_("The provider no longer lists %(server)s.") % {"server": server.name})
-    account = server.account
     if account.paused == Account.Paused.TOKEN:
         raise Refused(
             _("The provider refuses the token of %(account)s. It must be replaced first.")

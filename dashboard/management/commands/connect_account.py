@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.management.commands.create_owner import secret_from_stdin
-from snapshots import accounts
+from snapshots import accounts, tokens
 from snapshots.errors import Refused
 from snapshots.models import Account, Role, Team, User
 
@@ -51,9 +51,9 @@ def named_team(name: str) -> Team:
 
 def account_of(team: Team, url: str, token: str) -> Account | None:
     """The team's account that the token opens, asked of the provider unless we know the token."""
-    connected = list(Account.objects.filter(team=team, api_url=url))
+    connected = list(Account.objects.filter(team=team, api_url=url, removed_at=None))
     known = next((account for account in connected if account.has_token(token)), None)
     if known or not connected:
         return known
-    identity = accounts.check(url, token).identity.email.lower()
+    identity = tokens.check(url, token).identity.email.lower()
     return next((account for account in connected if account.identity == identity), None)
