@@ -21,7 +21,6 @@ Nothing here marks data as safe: values go through `format_html`, or are escaped
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import exp
@@ -44,6 +43,7 @@ from snapshots import permissions
 from snapshots.events import sentence
 from snapshots.models import Event, Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.operations import times
+from snapshots.text import shown
 
 register = template.Library()
 
@@ -372,20 +372,7 @@ def slots(taken: int, limit: int) -> dict[str, Any]:
 # -- other people's words -------------------------------------------------------------------------
 
 
-@register.filter
-def shown(text: object) -> str:
-    """`text` with its invisible characters (controls, direction changes) made visible."""
-    words = str(text)
-    if words.isascii() and words.isprintable():
-        return words
-    return "".join(_visible(char) for char in words)
-
-
-def _visible(char: str) -> str:
-    if char in "\n\t":
-        return " "
-    hidden = unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    return f"‹U+{ord(char):04X}›" if hidden else char
+register.filter(shown)
 
 
 @register.simple_tag

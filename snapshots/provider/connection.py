@@ -26,7 +26,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,6 +45,8 @@ from urllib3.util.retry import Retry
 
 MIB: Final = 1024 * 1024
 LONGEST_RETRY_AFTER: Final = 86400.0
+UNTRUSTED: Final = "its TLS certificate is not trusted"
+Resolver = Callable[..., Any]  # called, and answering, as socket.getaddrinfo
 
 
 class Token:
@@ -126,7 +128,10 @@ class _TooLarge(Exception):
 class _Running:
     """The exchange that this thread is in."""
 
-    def __init__(self, token: Token, ends_at: float, connect_by: float) -> None:
+    def __init__(
+        self, adapter: Adapter, token: Token | None, ends_at: float, connect_by: float
+    ) -> None:
+        self.adapter = adapter
         self.token = token
         self.ends_at = ends_at
         self.connect_by = connect_by
@@ -180,7 +185,9 @@ class _TimedTLSSocket(_TimedSocket, ssl.SSLSocket):
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         running = _running.get()
-        addresses = _resolve(self.host.strip("[]"), self.port, running.left_to_connect())
+        addresses = running.adapter.addresses(
+            self.host.strip("[]"), self.port, running.left_to_connect()
+        )
         failure = OSError("the name has no address")
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
             sock = _TimedSocket(family, kind, protocol)
@@ -208,7 +215,8 @@ class _Connection(HTTPConnection):
         running.connected = True
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        self.putheader("Authorization", _running.get().token.header())
+        if token := _running.get().token:
+            self.putheader("Authorization", token.header())
         super().endheaders(*args, **kwargs)
 
 
@@ -224,16 +232,38 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
-class Adapter(HTTPAdapter):
-    """Connections as above; certificates are always verified, nothing is ever repeated."""
+class NotAllowed(OSError):
+    """The host has an address that may not be connected to."""
 
-    def __init__(self, ca_file: str | None = None) -> None:
+
+class Adapter(HTTPAdapter):
+    """Connections as above; certificates are always verified, nothing is ever repeated.
+
+    With `allows`, a host is connected to only if that holds for every address it has. The socket
+    then gets one of the addresses that were judged: the name is not resolved again.
+    """
+
+    def __init__(
+        self,
+        ca_file: str | None = None,
+        *,
+        allows: Callable[[str], bool] | None = None,
+        resolve: Resolver | None = None,
+    ) -> None:
+        self._allows, self._resolver = allows, resolve
         self._context = _tls_context(ca_file or DEFAULT_CA_BUNDLE_PATH)
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=Retry(total=False))
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def addresses(self, host: str, port: int | None, seconds: float) -> list[Any]:
+        """What `host` resolves to. Raises `NotAllowed`, or what the resolver raises."""
+        found = _resolve(self._resolver or socket.getaddrinfo, host, port, seconds)
+        if self._allows and not all(self._allows(str(address[4][0])) for address in found):
+            raise NotAllowed("an address that may not be connected to")
+        return found
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         conn.cert_reqs = "CERT_REQUIRED"  # against the authorities that our context holds
@@ -256,13 +286,13 @@ def _fences(seconds: float) -> Iterator[tuple[int, int, int | bytes]]:
         yield socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(seconds * 1000))
 
 
-def _resolve(host: str, port: int | None, seconds: float) -> list[Any]:
+def _resolve(resolver: Resolver, host: str, port: int | None, seconds: float) -> list[Any]:
     """The addresses of `host`, or TimeoutError: the system's resolver itself knows no deadline."""
     found: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
     def look() -> None:
         try:
-            found.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+            found.put(list(resolver(host, port, type=socket.SOCK_STREAM)))
         except Exception as error:
             found.put(error)
 
@@ -279,7 +309,7 @@ def _resolve(host: str, port: int | None, seconds: float) -> list[Any]:
 def exchange(
     adapter: Adapter,
     request: requests.PreparedRequest,
-    token: Token,
+    token: Token | None,
     *,
     seconds: float,
     connect_seconds: float,
@@ -289,17 +319,17 @@ def exchange(
     """Send `request` once and read the answer, of at most `at_most` bytes. Never raises Exception.
 
     With `keep_open` a connection that was read to the end may serve again, and one that is open
-    may be used: for reads only.
+    may be used: for reads only. Without a `token` nothing of the answer is parsed.
     """
     now = monotonic()
-    running = _Running(token, now + seconds, now + connect_seconds)
+    running = _Running(adapter, token, now + seconds, now + connect_seconds)
     before = _running.set(running)
     response: requests.Response | None = None
     problem, body, too_large = "", bytearray(), False
     try:
         running.left()
         response = adapter.send(request, stream=True, timeout=seconds, proxies={})
-        while chunk := response.raw.read(64 * 1024, decode_content=False):
+        while chunk := response.raw.read(min(64 * 1024, at_most + 1), decode_content=False):
             body += chunk
             if len(body) > at_most:
                 raise _TooLarge
@@ -326,14 +356,17 @@ def exchange(
     )
 
 
-def _read(response: requests.Response, body: bytes, token: Token) -> tuple[str, object]:
+def _read(response: requests.Response, body: bytes, token: Token | None) -> tuple[str, object]:
     """The body as text, and as JSON. Never raises."""
     if not body.strip():
         return "", EMPTY
     if response.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
         return "", NOT_JSON  # we ask for no compression, and unpack none: it may be a bomb
     try:
-        text = token.hide(body.decode("utf-8-sig"))
+        text = body.decode("utf-8-sig")
+        if token is None:
+            return text, NOT_JSON
+        text = token.hide(text)
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
         if "\\" in text:
             plain = json.dumps(data, ensure_ascii=False)
@@ -374,7 +407,7 @@ def _no_constant(name: str) -> None:
 _WORDS: Final[list[tuple[type[BaseException], str]]] = [
     (_TooLarge, "the answer is too large"),
     (socket.gaierror, "its name cannot be resolved"),
-    (ssl.SSLCertVerificationError, "its TLS certificate is not trusted"),
+    (ssl.SSLCertVerificationError, UNTRUSTED),
     (ssl.SSLError, "the TLS connection failed"),
     (TimeoutError, "there was no answer in time"),
     (ConnectionRefusedError, "it refuses connections"),

@@ -432,7 +432,10 @@ def test_after_a_good_answer_nothing_stays_open(listening: Listen, talking_to: T
 
 
 def test_an_exchange_connects_once() -> None:
-    running = connection._Running(connection.Token("vps_x"), monotonic() + 5, monotonic() + 5)
+    now = monotonic()
+    running = connection._Running(
+        connection.Adapter(), connection.Token("vps_x"), now + 5, now + 5
+    )
     running.connected = True
     before = connection._running.set(running)
     try:
@@ -458,7 +461,10 @@ def test_a_connection_that_comes_too_late_sends_nothing(
             peer.endings.append("reset")
 
     peer = listening(accept)
-    running = connection._Running(connection.Token("vps_x"), monotonic() + 5, monotonic() + 5)
+    now = monotonic()
+    running = connection._Running(
+        connection.Adapter(), connection.Token("vps_x"), now + 5, now + 5
+    )
     before = connection._running.set(running)
     conn = connection._Connection("127.0.0.1", peer.port)
     try:

@@ -1,0 +1,151 @@
+"""Send what is due, one message at a time: claim, send, record; later again if it failed.
+
+All of it runs in one worker process at a time (`AT_ONCE`), whatever the backlog and however slow
+the receivers, so that messages leave the other processes to operations.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from snapshots import events
+from snapshots.models import Delivery, Membership, Webhook
+from snapshots.notices import mail, payload
+from snapshots.notices.post import Outcome
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600)
+)
+GIVE_UP = timedelta(days=2)  # also what never had its turn
+LEASE = timedelta(seconds=60)  # more than a task may take
+LONGEST_REST = timedelta(minutes=5)
+BEGIN_BEFORE = 15.0  # seconds of one task in which another message may be begun
+KEPT = timedelta(days=30)
+
+State, Trouble = Delivery.State, Delivery.Trouble
+
+
+def at_once() -> int:
+    """How many messages may be on their way at a time: a quarter of the worker processes."""
+    return max(1, int(settings.CELERY_WORKER_CONCURRENCY) // 4)
+
+
+def deliver() -> None:
+    """Send what is due, oldest first, for some seconds. Safe to run twice, at once, or late."""
+    begin = monotonic()
+    tried: set[int] = set()
+    while monotonic() - begin < BEGIN_BEFORE and (row := _next(tried)):
+        tried.add(row.pk)
+        _deliver(row)
+
+
+def _next(tried: set[int]) -> Delivery | None:
+    now = timezone.now()
+    waiting = Delivery.objects.filter(state=State.WAITING)
+    if waiting.filter(leased_until__gt=now).count() >= at_once():
+        return None
+    return (
+        waiting.filter(_is_free(now), due_at__lte=now)
+        .filter(
+            Q(webhook=None) | Q(webhook__resting_until=None) | Q(webhook__resting_until__lte=now)
+        )
+        .exclude(pk__in=tried)
+        .select_related("webhook", "user", "team", "event__operation__server", "event__account")
+        .select_related("batch")
+        .order_by("due_at", "pk")
+        .first()
+    )
+
+
+def _is_free(now: datetime) -> Q:
+    return Q(leased_until=None) | Q(leased_until__lte=now)
+
+
+def _deliver(row: Delivery) -> None:
+    """One attempt. Whoever dies in it leaves a lease that ends, and the message is sent again."""
+    now = timezone.now()
+    claimed = Delivery.objects.filter(
+        _is_free(now), pk=row.pk, state=State.WAITING, attempts=row.attempts
+    ).update(attempts=F("attempts") + 1, leased_until=now + LEASE)
+    if not claimed:
+        return
+    row.attempts += 1
+    if trouble := _why_not(row):
+        _record(row, State.DROPPED, Outcome(trouble))
+        return
+    outcome = _send(row)
+    if row.webhook:
+        _note_webhook(row.webhook, outcome)
+    if outcome.trouble == Trouble.NONE:
+        _record(row, State.SENT, outcome)
+    elif outcome.is_final or row.attempts > len(RETRY_AFTER) or now > row.created_at + GIVE_UP:
+        _record(row, State.FAILED, outcome)
+    else:
+        _record(row, State.WAITING, outcome)
+
+
+def _why_not(row: Delivery) -> Trouble:
+    """Why it must not be sent any more: asked at the last moment."""
+    if row.webhook:
+        return Trouble.OFF if row.webhook.off else Trouble.NONE
+    if not settings.EMAIL_IS_SENT:
+        return Trouble.NO_MAIL
+    member = Membership.objects.filter(
+        user_id=row.user_id, team_id=row.team_id, user__is_active=True
+    )
+    return Trouble.NONE if member.exists() else Trouble.NOT_A_MEMBER
+
+
+def _send(row: Delivery) -> Outcome:
+    try:
+        return payload.post_to(row.webhook, row) if row.webhook else mail.send(row)
+    except Exception:
+        log.exception("message %s: not sent", row.pk)
+        return Outcome(Trouble.OUR_FAULT)
+
+
+def _record(row: Delivery, state: Delivery.State, outcome: Outcome) -> None:
+    """Only the attempt that is the latest may: a claim that was lost writes nothing."""
+    now = timezone.now()
+    values: dict[str, object] = {
+        "state": state,
+        "trouble": outcome.trouble,
+        "status": outcome.status,
+        "leased_until": None,
+    }
+    if state == State.WAITING:
+        values["due_at"] = now + RETRY_AFTER[row.attempts - 1]
+    else:
+        values["ended_at"] = now
+    Delivery.objects.filter(pk=row.pk, state=State.WAITING, attempts=row.attempts).update(**values)
+
+
+def _note_webhook(webhook: Webhook, outcome: Outcome) -> None:
+    """An address that fails rests, longer each time; one that says it is gone is switched off."""
+    now = timezone.now()
+    mine = Webhook.objects.filter(pk=webhook.pk)
+    if outcome.trouble == Trouble.NONE:
+        if webhook.failures:
+            mine.update(failures=0, resting_until=None)
+        return
+    rest = min(timedelta(seconds=5 * 2 ** min(webhook.failures, 10)), LONGEST_REST)
+    mine.update(failures=F("failures") + 1, resting_until=now + rest)
+    if outcome.status == 410 and mine.filter(off=Webhook.Off.NO).update(
+        off=Webhook.Off.GONE, off_at=now
+    ):
+        events.record(events.Verb.WEBHOOK_GONE, team=webhook.team, webhook=webhook.name)
+
+
+def tidy() -> None:
+    """Forget messages of more than a month ago."""
+    old = Delivery.objects.filter(created_at__lt=timezone.now() - KEPT)
+    ended: QuerySet[Delivery] = old.exclude(state=State.WAITING)
+    Delivery.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:5000])).delete()

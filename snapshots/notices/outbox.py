@@ -1,0 +1,106 @@
+"""From the outbox to messages: who is to be told of a line, and by which way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from snapshots.events import topic_of
+from snapshots.models import Batch, Delivery, Event, Operation, Topic, Webhook
+from snapshots.models.operation import ENDED, POWER
+from snapshots.notices.wishes import Listener, listeners
+
+log = logging.getLogger(__name__)
+QUOTA = 200
+
+
+class Audience:
+    """Who listens to which team, read once a pass."""
+
+    def __init__(self) -> None:
+        self._people: dict[int, list[Listener]] = {}
+        self._webhooks: dict[int, list[Webhook]] = {}
+
+    def people(self, team_id: int) -> list[Listener]:
+        if team_id not in self._people:
+            self._people[team_id] = listeners(team_id)
+        return self._people[team_id]
+
+    def webhooks(self, team_id: int) -> list[Webhook]:
+        if team_id not in self._webhooks:
+            on = Webhook.objects.filter(team_id=team_id, off=Webhook.Off.NO)
+            self._webhooks[team_id] = list(on)
+        return self._webhooks[team_id]
+
+
+def write_messages() -> None:
+    """Take lines off the outbox, oldest first, and write a row for each message they call for.
+
+    A line and its messages are one transaction. Safe to run twice, at once, or late.
+    """
+    waiting = (
+        Event.objects.filter(to_tell=True)
+        .select_related("operation__batch", "operation__parent")
+        .annotate(is_needed=Exists(Operation.objects.filter(needs=OuterRef("operation"))))
+    )
+    audience = Audience()
+    for event in waiting.order_by("pk")[:QUOTA]:
+        try:
+            with transaction.atomic():
+                if Event.objects.filter(pk=event.pk, to_tell=True).update(to_tell=False):
+                    messages = [*_messages(event, audience)]
+                    Delivery.objects.bulk_create(messages, ignore_conflicts=True)
+        except Exception:
+            log.exception("event %s: nobody was told; the next tick tries again", event.pk)
+
+
+def _messages(event: Event, audience: Audience) -> Iterator[Delivery]:
+    """A webhook is told every line. People are spared what another message tells as well."""
+    topic = topic_of(event.verb)
+    if topic:
+        for webhook in audience.webhooks(event.team_id):
+            if topic in webhook.topics:
+                yield Delivery(team_id=event.team_id, event=event, topic=topic, webhook=webhook)
+    if not settings.EMAIL_IS_SENT:
+        return
+    operation = event.operation
+    if topic and not _is_told_elsewhere(event, topic):
+        asked_by = operation.asked_by_id if operation else None
+        for person in audience.people(event.team_id):
+            # Nobody is told of what they did themselves.
+            if person.wants(topic, asked_by=asked_by) and person.user_id != event.actor_id:
+                yield Delivery(
+                    team_id=event.team_id, event=event, topic=topic, user_id=person.user_id
+                )
+    if operation and operation.batch and _has_ended(operation.batch):
+        yield from _about_batch(operation.batch, audience)
+
+
+def _is_told_elsewhere(event: Event, topic: Topic) -> bool:
+    """Told with what it is a part of: a batch, a restore, or a snapshot with its stop and start."""
+    operation = event.operation
+    if operation is None:
+        return False
+    if operation.parent_id:
+        return topic in (Topic.FINISHED, Topic.FAILED)
+    is_in_chain = bool(operation.needs_id) or getattr(event, "is_needed", False)
+    return topic == Topic.FINISHED and bool(
+        operation.batch_id or (operation.kind in POWER and is_in_chain)
+    )
+
+
+def _has_ended(batch: Batch) -> bool:
+    return not batch.operations.exclude(state__in=ENDED).exists()
+
+
+def _about_batch(batch: Batch, audience: Audience) -> Iterator[Delivery]:
+    """One message when all of it has ended. The row is unique, so two last lines make one."""
+    for person in audience.people(batch.team_id):
+        if person.wants(Topic.FINISHED, asked_by=batch.asked_by_id):
+            yield Delivery(
+                team_id=batch.team_id, batch=batch, topic=Topic.FINISHED, user_id=person.user_id
+            )

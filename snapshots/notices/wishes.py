@@ -1,0 +1,88 @@
+"""Who wants to be told of what: a person's own choice, or what their role suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from snapshots.errors import Refused
+from snapshots.models import Membership, Role, Team, Topic, User, Wish
+
+Scope = Wish.Scope
+ALWAYS = frozenset({Topic.FAILED, Topic.IN_DOUBT, Topic.NEEDS_PERSON, Topic.ACCOUNT_PAUSED})
+LEADING = frozenset({Role.OWNER, Role.ADMIN})
+
+
+def is_fixed(role: str, topic: str) -> bool:
+    """What an owner is always told, whatever they choose."""
+    return role == Role.OWNER and topic in ALWAYS
+
+
+def offered(topic: str) -> list[Scope]:
+    """Nobody asks for an account to be paused, so there is nothing of one's own."""
+    if topic == Topic.ACCOUNT_PAUSED:
+        return [Scope.EVERYTHING, Scope.NOTHING]
+    return list(Scope)
+
+
+def default(role: str, topic: str) -> Scope:
+    if role in LEADING and topic in ALWAYS:
+        return Scope.EVERYTHING
+    return Scope.NOTHING if topic == Topic.ACCOUNT_PAUSED else Scope.MINE
+
+
+class Listener(NamedTuple):
+    """One active member of a team, and what they chose."""
+
+    user_id: int
+    role: str
+    wished: Mapping[str, str]
+
+    def scope(self, topic: str) -> str:
+        if is_fixed(self.role, topic):
+            return Scope.EVERYTHING
+        return self.wished.get(topic) or default(self.role, topic)
+
+    def wants(self, topic: str, *, asked_by: int | None) -> bool:
+        scope = self.scope(topic)
+        return scope == Scope.EVERYTHING or (scope == Scope.MINE and asked_by == self.user_id)
+
+
+def listeners(team_id: int) -> list[Listener]:
+    """The team's active members."""
+    wished: dict[int, dict[str, str]] = {}
+    for user_id, topic, scope in Wish.objects.filter(team_id=team_id).values_list(
+        "user_id", "topic", "scope"
+    ):
+        wished.setdefault(user_id, {})[topic] = scope
+    members = Membership.objects.filter(team_id=team_id, user__is_active=True)
+    return [
+        Listener(user_id, role, wished.get(user_id, {}))
+        for user_id, role in members.values_list("user_id", "role")
+    ]
+
+
+def listener(user: User, team: Team) -> Listener:
+    """The same for one member."""
+    chosen = Wish.objects.filter(user=user, team=team).values_list("topic", "scope")
+    return Listener(user.pk, user.roles[team.pk], dict(chosen))
+
+
+def choose(user: User, team: Team, chosen: Mapping[str, str]) -> None:
+    """Keep what `user` chose: topic -> scope. Raises `Refused`; all of it is kept, or nothing."""
+    role = user.roles.get(team.pk, "")
+    for topic, scope in chosen.items():
+        if not role or topic not in Topic.values or scope not in offered(topic):
+            raise Refused(_("This choice is not offered."))
+        if is_fixed(role, topic) and scope != Scope.EVERYTHING:
+            raise Refused(_("Owners are always told of what fails, is in doubt or is paused."))
+    with transaction.atomic():
+        for topic, scope in chosen.items():
+            if is_fixed(role, topic):
+                continue  # kept, it would hold when the role changes
+            Wish.objects.update_or_create(
+                user=user, team=team, topic=topic, defaults={"scope": scope}
+            )
