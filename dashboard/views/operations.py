@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -16,15 +18,18 @@ from django_htmx.http import HttpResponseClientRedirect
 from dashboard import live
 from dashboard.addresses import posts_to
 from dashboard.forms import Verdict
+from dashboard.headlines import title
 from dashboard.live import Fragment
+from dashboard.steps import call, showings, steps
 from dashboard.templatetags.ui import shown
-from dashboard.timeline import showings, steps, title
 from snapshots import operations
-from snapshots.models import Operation, State, User
-from snapshots.permissions import require, visible_events, visible_operations, why_not
+from snapshots.models import Kind, Operation, Server, State, User
+from snapshots.models.operation import OPEN
+from snapshots.permissions import POWER, require, visible_events, visible_operations, why_not
 
 MOST_SIGHTINGS = 500
 MOST_EVENTS = 50
+CANCELLABLE = (State.WAITING, State.QUEUED)
 
 
 def see_other(request: HttpRequest, name: str, *args: object) -> HttpResponse:
@@ -42,18 +47,23 @@ def posted(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
+def find(request: HttpRequest, pk: int) -> Operation:
+    rows = visible_operations(request.user).select_related("parent", "needs__server")
+    return get_object_or_404(rows, pk=pk)
+
+
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One operation, at an address that can be shared and stays."""
     watch = live.watching(request, f"operation:{pk}")
-    operation = get_object_or_404(visible_operations(request.user), pk=pk)
+    operation = find(request, pk)
     watch.ended = operation.is_ended
     return show(request, operation, Verdict(), live=watch)
 
 
 @live.region("operation")
 def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[Fragment]:
-    operation = get_object_or_404(visible_operations(request.user), pk=pk)
+    operation = find(request, pk)
     if since.has_changed(operation.account_id):
         context = about(operation, request.user)
         parts = ["_head", "_evidence"]
@@ -68,7 +78,7 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
 @posts_to("operation")
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """End it before it is sent."""
-    operation = get_object_or_404(visible_operations(request.user), pk=pk)
+    operation = find(request, pk)
     operations.cancel(operation, actor=request.user)
     return see_other(request, "operation", operation.pk)
 
@@ -76,7 +86,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @posts_to("operation")
 def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     """A person says what the evidence cannot."""
-    operation = get_object_or_404(visible_operations(request.user), pk=pk)
+    operation = find(request, pk)
     form = Verdict(request.POST)
     if not form.is_valid():
         require(request.user, operations.right_for(operation), operation.team)
@@ -98,21 +108,46 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     attempts = list(operation.attempts.all())
     child = operation.children.select_related("server", "snapshot").order_by("-pk").first()
     sightings = operation.sightings.order_by("-begun_at")[:MOST_SIGHTINGS]
-    events = visible_events(user).filter(operation=operation).order_by("-pk")
+    events = list(
+        visible_events(user).filter(operation=operation).order_by("-pk")[:MOST_EVENTS],
+    )
+    turn_at = next((event.at for event in events if event.verb.endswith(".turn")), None)
     right = operations.right_for(operation)
     return {
         "operation": operation,
         "title": title(operation),
         "why": full_stop(operation.why),
         "child": child,
-        "steps": steps(operation, attempts, child),
+        "steps": steps(operation, attempts, child, turn_at),
+        "ahead": operations.line(operation),
+        "together": together(operation),
+        "call": call(operation),
         "attempts": attempts,
         "showings": showings(sightings),
-        "events": list(events[:MOST_EVENTS]),
-        "may_cancel": operation.state == State.QUEUED and not operation.stop_requested,
+        "events": events,
+        "may_cancel": operation.state in CANCELLABLE and not operation.stop_requested,
         "why_not": why_not(user, right, operation.account.team),
+        "start": start_offer(operation.server, user) if operation.is_ended else None,
         "form": Verdict(),
     }
+
+
+def together(operation: Operation) -> list[Operation]:
+    """Stop, snapshot, start: the three of one choice, in their order; empty for all others."""
+    if not operation.needs_id and operation.kind != Kind.STOP:
+        return []
+    first = operation.needs_id or operation.pk
+    found = Operation.objects.filter(Q(pk=first) | Q(needs=first)).select_related("server")
+    return list(found.order_by("pk"))
+
+
+def start_offer(server: Server, user: User) -> dict[str, Any] | None:
+    """ "Start it now?", for a server that is shown as stopped while nothing else is to happen."""
+    if server.gone_at or server.status != "stopped":
+        return None
+    if Operation.objects.filter(lock_key=server.lock_key, parent=None, state__in=OPEN).exists():
+        return None
+    return {"why_not": why_not(user, POWER, server.account.team), "request_key": uuid4()}
 
 
 def full_stop(words: str) -> str:

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import live
-from dashboard.forms import TakeSnapshot, suggested_name
+from dashboard.addresses import posts_to
+from dashboard.forms import Ask, TakeSnapshot, suggested_name
 from dashboard.live import Fragment
 from dashboard.timeline import timeline
 from dashboard.views.operations import posted, see_other
@@ -98,6 +99,16 @@ def holder(server: Server, user: User) -> dict[str, Any] | None:
     ours = found.team_id == server.account.team_id
     words = operations.busy(server, server.account.team_id)
     return {"words": words, "operation": found if ours else None}
+
+
+@posts_to("server")
+def start(request: HttpRequest, pk: int) -> HttpResponse:
+    """Start a stopped server."""
+    server = get_object_or_404(visible_servers(request.user), pk=pk)
+    form = Ask(request.POST)
+    form.is_valid()
+    asked = operations.request_start(server, actor=request.user, **form.cleaned_data)
+    return see_other(request, "operation", asked.pk)
 
 
 # -- take a snapshot ------------------------------------------------------------------------------

@@ -1,0 +1,43 @@
+"""One short page: snapshots and backups, how to restore, what our words mean."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from snapshots.models import Operation, State
+
+# What each state says, in the order in which people meet them.
+STATES = (
+    (
+        State.WAITING,
+        _("Stands in line behind another operation on the same server. Nothing was sent."),
+    ),
+    (State.QUEUED, _("Goes out within seconds, or says what it waits for. Nothing was sent.")),
+    (State.SENDING, _("The request is on its way to the provider.")),
+    (State.RUNNING, _("The provider accepted, and has not shown an end yet.")),
+    (
+        State.IN_DOUBT,
+        _("Sent, or perhaps sent, and no clear answer came. We look at the provider to find out."),
+    ),
+    (
+        State.NEEDS_PERSON,
+        _("What we saw cannot decide it. Somebody has to look at the provider and say."),
+    ),
+    (State.SUCCEEDED, _("The provider shows it as done, or a person saw that it happened.")),
+    (
+        State.FAILED,
+        _("The provider refused it, or showed it as failed, or it was not sent for a reason."),
+    ),
+    (State.NOT_APPLIED, _("As far as can be known, it never happened.")),
+    (State.CANCELLED, _("A person ended it before it was sent.")),
+    (State.EXPIRED, _("It was not sent in time, so it was not sent at all.")),
+)
+
+
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    states = [(Operation(state=state), words) for state, words in STATES]
+    return render(request, "help/page.html", {"states": states})
