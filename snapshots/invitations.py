@@ -1,0 +1,154 @@
+"""Invitations: a link that makes its bearer a member of a team, once.
+
+The secret in the link is 256 random bits, of which only a hash is kept. The link is void when it
+was used, withdrawn or is three days old, and when who made it may no longer give that role.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from snapshots import events, teams
+from snapshots.errors import Refused
+from snapshots.models import Invitation, Membership, Role, Team, User
+from snapshots.permissions import MANAGE_PEOPLE, may_now, require
+from snapshots.teams import RANK, check_rank, locked
+
+
+def invite(team: Team, role: Role, *, actor: User, email: str = "") -> tuple[Invitation, str]:
+    """An invitation and its secret, which is told here once and kept nowhere. Raises `Refused`."""
+    require(actor, MANAGE_PEOPLE, team)
+    email = email.strip().lower()
+    if email:
+        _check_email(email)
+        if Membership.objects.filter(team=team, user__email=email).exists():
+            raise Refused(
+                _("%(person)s is in %(team)s already.") % {"person": email, "team": team.name},
+                field="email",
+            )
+    secret = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        locked(team)
+        check_rank(actor, team, role)
+        invitation = Invitation.objects.create(
+            team=team,
+            role=role,
+            email=email,
+            secret_hash=fingerprint(secret),
+            invited_by=actor,
+            invited_by_name=str(actor)[:100],
+        )
+        verb = events.Verb.MEMBER_INVITED if email else events.Verb.MEMBER_LINK_MADE
+        events.record(verb, team=team, actor=actor, member=email, role=str(role))
+    return invitation, secret
+
+
+def withdraw(invitation: Invitation, *, actor: User) -> None:
+    """Make the link worthless. Raises `Refused` if it was used already."""
+    require(actor, MANAGE_PEOPLE, invitation.team)
+    with transaction.atomic():
+        locked(invitation.team)
+        check_rank(actor, invitation.team, Role(invitation.role))
+        open_still = Invitation.objects.filter(
+            pk=invitation.pk, accepted_at=None, revoked_at=None
+        ).update(revoked_at=timezone.now())
+        if not open_still:
+            raise Refused(_("This invitation was used or withdrawn already."))
+        events.record(
+            events.Verb.MEMBER_INVITATION_WITHDRAWN,
+            team=invitation.team,
+            actor=actor,
+            inviter=invitation.invited_by_name,
+            role=invitation.role,
+        )
+
+
+def fingerprint(secret: str) -> str:
+    """What is kept of a secret of 256 random bits."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def objection(invitation: Invitation) -> str:
+    """Why nobody can join by it any more; empty if somebody can."""
+    if invitation.accepted_at:
+        return _("This invitation has been used. It works once.")
+    if invitation.revoked_at:
+        return _("This invitation has been withdrawn.")
+    if invitation.expires_at <= timezone.now():
+        return _("This invitation is too old. It worked for three days.")
+    inviter = Membership.objects.filter(team=invitation.team_id, user=invitation.invited_by).first()
+    still_may = may_now(invitation.invited_by_id, MANAGE_PEOPLE, invitation.team_id)
+    if inviter is None or not still_may or RANK[Role(inviter.role)] < RANK[Role(invitation.role)]:
+        return _("%(person)s, who invited you, may no longer do so.") % {
+            "person": invitation.invited_by_name
+        }
+    return ""
+
+
+def accept(invitation: Invitation, *, user: User) -> Membership:
+    """Make `user` a member, if this link is theirs and still works: once. Raises `Refused`."""
+    if invitation.email and invitation.email != user.email.lower():
+        raise Refused(
+            _("This invitation is for %(meant)s, and you are signed in as %(email)s.")
+            % {"meant": invitation.email, "email": user.email}
+        )
+    with transaction.atomic():
+        team = locked(invitation.team)
+        invitation.refresh_from_db()
+        if words := objection(invitation):
+            raise Refused(words)
+        membership = teams.join(team, user, invitation.role)
+        now = timezone.now()
+        unused = Invitation.objects.filter(
+            pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=now
+        )
+        if not unused.update(accepted_at=now, accepted_by=user):
+            raise Refused(_("This invitation has been used. It works once."))
+        events.record(
+            events.Verb.MEMBER_JOINED,
+            team=team,
+            actor=user,
+            member=str(user),
+            role=invitation.role,
+            inviter=invitation.invited_by_name,
+        )
+    return membership
+
+
+def join(invitation: Invitation, *, name: str, password: str, email: str = "") -> User:
+    """A new person, who comes in by this invitation. Raises `Refused`, and then there is nobody."""
+    email = invitation.email or email.strip().lower()
+    user = User(email=email, name=" ".join(name.split())[:100])
+    if not user.name:
+        raise Refused(_("Please say how others shall read of you."), field="name")
+    _check_email(email)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Refused(" ".join(error.messages), field="password") from None
+    user.set_password(password)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            accept(invitation, user=user)
+    except IntegrityError:
+        raise Refused(
+            _("There is somebody with this address already. Sign in, then open the link again."),
+            field="email",
+        ) from None
+    return user
+
+
+def _check_email(email: str) -> None:
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise Refused(_("This is not an e-mail address."), field="email") from None
