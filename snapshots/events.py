@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from snapshots.models import (
@@ -21,6 +22,7 @@ from snapshots.models import (
     User,
 )
 from snapshots.models.reason import Blank
+from snapshots.text import shown
 
 
 class Verb(models.TextChoices):
@@ -317,3 +319,14 @@ def sentence(event: Event) -> str:
         if data.get(name) in Role.values:
             data[name] = Role(data[name]).label
     return words.format_map(Blank(data))
+
+
+def line(event: Event) -> str:
+    """Who did what. Lines of ours without a person begin with the thing itself."""
+    words = shown(sentence(event))
+    if event.actor_name:
+        return gettext("%(person)s %(did)s") % {"person": shown(event.actor_name), "did": words}
+    names = (event.data.get("server"), event.data.get("snapshot"), event.data.get("account"))
+    if words.startswith(tuple(shown(name) for name in names if name)):
+        return words
+    return words[:1].upper() + words[1:]

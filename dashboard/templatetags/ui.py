@@ -40,8 +40,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 
 from snapshots import permissions
-from snapshots.events import sentence
-from snapshots.models import Event, Kind, Operation, Server, Snapshot, State, Team, User
+from snapshots.events import line
+from snapshots.models import Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.operations import times
 from snapshots.text import shown
 
@@ -154,16 +154,7 @@ def operation_title(operation: Operation) -> str:
     return words.format(name=shown(operation.name), server=shown(operation.server.name))
 
 
-@register.simple_tag
-def event_sentence(event: Event) -> str:
-    """Who did what. Lines of ours without a person begin with the thing itself."""
-    words = shown(sentence(event))
-    if event.actor_name:
-        return gettext("%(person)s %(did)s") % {"person": shown(event.actor_name), "did": words}
-    names = (event.data.get("server"), event.data.get("snapshot"), event.data.get("account"))
-    if words.startswith(tuple(shown(name) for name in names if name)):
-        return words
-    return words[:1].upper() + words[1:]
+event_sentence = register.simple_tag(line, name="event_sentence")
 
 
 # -- times ----------------------------------------------------------------------------------------

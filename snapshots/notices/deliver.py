@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from snapshots import events
@@ -40,14 +41,16 @@ def at_once() -> int:
 
 def deliver() -> None:
     """Send what is due, oldest first, for some seconds. Safe to run twice, at once, or late."""
-    begin = monotonic()
-    tried: set[int] = set()
-    while monotonic() - begin < BEGIN_BEFORE and (row := _next(tried)):
-        tried.add(row.pk)
+    is_alone = settings.CELERY_WORKER_CONCURRENCY == 1  # then one message, and others' turn
+    end = monotonic() + (0 if is_alone else BEGIN_BEFORE)
+    while row := _next():
         _deliver(row)
+        if monotonic() >= end:
+            break
 
 
-def _next(tried: set[int]) -> Delivery | None:
+def _next() -> Delivery | None:
+    """The message that has waited longest, unless as many are under way as may be."""
     now = timezone.now()
     waiting = Delivery.objects.filter(state=State.WAITING)
     if waiting.filter(leased_until__gt=now).count() >= at_once():
@@ -57,9 +60,8 @@ def _next(tried: set[int]) -> Delivery | None:
         .filter(
             Q(webhook=None) | Q(webhook__resting_until=None) | Q(webhook__resting_until__lte=now)
         )
-        .exclude(pk__in=tried)
-        .select_related("webhook", "user", "team", "event__operation__server", "event__account")
-        .select_related("batch")
+        .select_related("webhook__team", "user", "team", "batch__team")
+        .select_related("event__operation", "event__server", "event__account")
         .order_by("due_at", "pk")
         .first()
     )
@@ -138,14 +140,15 @@ def _note_webhook(webhook: Webhook, outcome: Outcome) -> None:
         return
     rest = min(timedelta(seconds=5 * 2 ** min(webhook.failures, 10)), LONGEST_REST)
     mine.update(failures=F("failures") + 1, resting_until=now + rest)
-    if outcome.status == 410 and mine.filter(off=Webhook.Off.NO).update(
-        off=Webhook.Off.GONE, off_at=now
-    ):
-        events.record(events.Verb.WEBHOOK_GONE, team=webhook.team, webhook=webhook.name)
+    if outcome.status == 410:
+        with transaction.atomic():
+            if mine.filter(off=Webhook.Off.NO).update(off=Webhook.Off.GONE, off_at=now):
+                events.record(events.Verb.WEBHOOK_GONE, team=webhook.team, webhook=webhook.name)
 
 
 def tidy() -> None:
     """Forget messages of more than a month ago."""
     old = Delivery.objects.filter(created_at__lt=timezone.now() - KEPT)
-    ended: QuerySet[Delivery] = old.exclude(state=State.WAITING)
-    Delivery.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:5000])).delete()
+    ended = list(old.exclude(state=State.WAITING).values_list("pk", flat=True)[:5000])
+    for first in range(0, len(ended), 500):
+        Delivery.objects.filter(pk__in=ended[first : first + 500]).delete()
