@@ -1,0 +1,33 @@
+"""The team whose things a person is looking at, where they are in several.
+
+It narrows lists and decides nothing: what one may see and do is `snapshots.permissions`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+Row = TypeVar("Row", bound=Model)
+
+
+def chosen(request: HttpRequest) -> int | None:
+    """The id of the team that was chosen; None for all teams of the person."""
+    pk = request.session.get("team")
+    return pk if pk in request.user.roles else None
+
+
+def choose(request: HttpRequest, pk: int | None) -> None:
+    """Show this team's things from now on; None for those of all teams."""
+    if pk in request.user.roles:
+        request.session["team"] = pk
+    else:
+        request.session.pop("team", None)
+
+
+def here(request: HttpRequest, rows: QuerySet[Row], path: str = "team") -> QuerySet[Row]:
+    """Those of `rows` that are the chosen team's; `path` leads from a row to its team."""
+    pk = chosen(request)
+    return rows if pk is None else rows.filter(**{path: pk})
