@@ -28,7 +28,8 @@ How a page becomes live
    `{% live_id "server-" server.pk %}`: in the page that prints the id, in a poll also the
    out-of-band swap. Fragments are morphed: focus, open `<details>` and popovers survive if
    everything focusable has an id. A fragment whose id is not on the page is dropped silently, so a
-   new row cannot arrive alone: send the list region as a whole when rows come or go.
+   new row cannot arrive alone: send the list region as a whole when rows come or go, as
+   `listing` does. Instead of a `Fragment` a region may yield markup of its own.
 
 `Since`
 -------
@@ -67,6 +68,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.http import base36_to_int, int_to_base36
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_htmx.http import trigger_client_event
 
@@ -93,7 +95,8 @@ class Fragment(NamedTuple):
 
 END = Fragment("", {})  # nothing is left to watch
 SOON = Fragment("", {"soon": True})  # something that a person asked for is about to show
-SHELL = (Fragment("shell/_tray.html", {}), Fragment("shell/_trouble.html", {}))
+TRAY = Fragment("shell/_tray.html", {})
+TROUBLE = Fragment("shell/_trouble.html", {})
 
 
 # -- what a page has seen -------------------------------------------------------------------------
@@ -106,16 +109,38 @@ class Seen(NamedTuple):
     is_troubled: bool
 
 
+class Known(NamedTuple):
+    """What every row of an account shows of it."""
+
+    team_id: int
+    label: str
+    slots: int
+
+
 Revisions = dict[int, Seen]
+ACCOUNT = ("pk", "removed_at", "revision", "trouble", "paused", "label", "slots")
 
 
 def revisions(request: HttpRequest) -> Revisions:
-    """The accounts this person can see: one query, once a request."""
+    """The accounts this person can see, and the roles that say so: one query, once a request."""
     if not hasattr(request, "_revisions"):
-        connected = Account.objects.filter(team__memberships__user=request.user, removed_at=None)
-        rows = connected.values_list("pk", "revision", "trouble", "paused")
-        request._revisions = {pk: Seen(now, bool(bad or off)) for pk, now, bad, off in rows}
+        roles: dict[int, str] = {}
+        request._revisions, request._accounts = {}, {}
+        fields = (f"team__accounts__{name}" for name in ACCOUNT)
+        rows = Membership.objects.filter(user=request.user.pk).values_list("team", "role", *fields)
+        for team, role, pk, removed_at, revision, trouble, paused, label, slots in rows:
+            roles[team] = role
+            if pk and not removed_at:
+                request._revisions[pk] = Seen(revision, bool(trouble or paused))
+                request._accounts[pk] = Known(team, label, slots)
+        request.user.roles = roles
     return request._revisions
+
+
+def accounts(request: HttpRequest) -> dict[int, Known]:
+    """The same accounts, in words."""
+    revisions(request)
+    return request._accounts
 
 
 def write_token(seen: Revisions, is_waiting: bool) -> str:
@@ -144,6 +169,7 @@ class Since:
 
     before: Revisions | None
     now: Revisions
+    list: str = ""  # the mark of the list that the page shows
 
     @property
     def is_full(self) -> bool:
@@ -316,6 +342,7 @@ class Watch:
     is_eager: bool = False
     news: tuple[str, ...] = ()
     outcomes: tuple[Operation, ...] = ()
+    list: str = ""  # which rows the page's list shows, as a mark: see `listing`
 
     def __post_init__(self) -> None:
         self.since = write_token(revisions(self.request), is_waiting(self.request))
@@ -383,34 +410,62 @@ def poll(request: HttpRequest) -> HttpResponse:
     is_due = 0 < _number(request.GET.get("until")) <= timezone.now().timestamp()
     if read == (current, waits) and not is_due:
         return HttpResponse(status=204)
-    since = Since(read[0] if read else None, current)
+    since = Since(read[0] if read else None, current, request.GET.get("list", ""))
     with suppress(ValueError):  # an address that is none has no filters
         request.GET = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query)
-    return HttpResponse("".join(_answer(request, match, since, read != (current, waits))))
+    return HttpResponse("".join(_answer(request, match, since, read, (current, waits))))
 
 
 def _answer(
-    request: HttpRequest, match: re.Match[str], since: Since, is_changed: bool
+    request: HttpRequest,
+    match: re.Match[str],
+    since: Since,
+    before: tuple[Revisions, bool] | None,
+    now: tuple[Revisions, bool],
 ) -> Iterator[str]:
     noun, pk = match.groups()
     watch = Watch(request, match[0])
-    if is_changed:
+    if before != now:
         arguments = (int(pk),) if pk else ()
-        fragments = [*REGIONS[noun](request, *arguments, since=since)]
-        watch.ended, watch.is_eager = END in fragments, SOON in fragments
+        parts = [*REGIONS[noun](request, *arguments, since=since)]
+        watch.ended, watch.is_eager = END in parts, SOON in parts
+        watch.list = since.list
         watch.news, watch.outcomes = _news(request, since, match[0])
-        for fragment in [*fragments, *SHELL]:
-            if fragment.template:
-                yield _render(fragment, request)
+        for part in [*parts, *_shell(request, since, before, now)]:
+            yield _rendered(part, request)
         if watch.outcomes:
-            yield _render(Fragment("shell/_outcomes.html", {"outcomes": watch.outcomes}), request)
-    yield _render(Fragment("live/_poller.html", {"live": watch}), request)
+            outcomes = {"outcomes": watch.outcomes}
+            yield _rendered(Fragment("shell/_outcomes.html", outcomes), request)
+    yield _rendered(Fragment("live/_poller.html", {"live": watch}), request)
 
 
-def _render(fragment: Fragment, request: HttpRequest) -> str:
+def _shell(
+    request: HttpRequest,
+    since: Since,
+    before: tuple[Revisions, bool] | None,
+    now: tuple[Revisions, bool],
+) -> Iterator[Fragment]:
+    """What changed of that which stands on every page."""
+    is_new = before is None or before[0].keys() != now[0].keys()
+    if is_new or tray(request).changed(since):
+        yield TRAY
+    if before is None or _bad(before) or _bad(now):
+        yield TROUBLE
+
+
+def _bad(seen: tuple[Revisions, bool]) -> bool:
+    """Whether there is or was trouble to tell."""
+    accounts, waits = seen
+    return waits or any(account.is_troubled for account in accounts.values())
+
+
+def _rendered(part: Fragment | SafeString, request: HttpRequest) -> str:
     """Inside <template>, so that table rows survive the parser."""
-    html = render_to_string(fragment.template, fragment.context | {"oob": True}, request)
-    return f"<template>{html}</template>"
+    if isinstance(part, Fragment):
+        if not part.template:
+            return ""
+        part = render_to_string(part.template, part.context | {"oob": True}, request)
+    return f"<template>{part}</template>"
 
 
 def _news(
@@ -419,12 +474,7 @@ def _news(
     """What to say aloud, and which of the person's own operations ended out of their sight."""
     if since.is_full:
         return (), ()
-    seen = tray(request)
-    changed = [
-        one
-        for one in [*seen.under_way, *seen.ended]
-        if one.revision > since.changed(one.account_id) >= 0
-    ]
+    changed = [one for one in tray(request).changed(since) if since.changed(one.account_id) >= 0]
     news = tuple(
         _("%(operation)s: %(state)s")
         % {"operation": operation_title(one), "state": one.get_state_display()}
