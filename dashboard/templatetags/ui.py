@@ -9,6 +9,7 @@
     {% ago time %}  {% when time %}         "3 min ago", "23 Nov 2025, 14:02 Europe/Berlin"
     {% elapsed since %}                     "2 min 13 s", ticking
     {{ span|duration }}  {{ size_mb|size }} "4 min", "31.2 GB"
+    {{ part.x|percent }}                    a place in a drawing (`dashboard.plots`)
     {{ server.name|shown }}                 a provider's name, its invisible characters made visible
     {% provider_words text %}               the provider's own sentence, inert and in English
     {% event_sentence event %}              "Rosa asked to restore web-1 to nightly"
@@ -39,10 +40,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 
-from snapshots import permissions
+from snapshots import estimates, permissions
+from snapshots.estimates import Estimate
 from snapshots.events import line
 from snapshots.models import Kind, Operation, Server, Snapshot, State, Team, User
-from snapshots.operations import times
 from snapshots.text import shown
 
 register = template.Library()
@@ -274,27 +275,19 @@ def size(megabytes: int | None) -> str:
 
 
 @register.filter
+def percent(value: float) -> str:
+    """A place in a drawing, written the same in every language: "12.50%"."""
+    return f"{value:.2f}%"
+
+
+@register.filter
 def memory(megabytes: int) -> str:
     """Memory comes in powers of two: 4096 MB are 4 GB to everyone."""
     return gettext("%s GB memory") % number_format(f"{megabytes / 1024:.1f}".removesuffix(".0"))
 
 
-class Expected(NamedTuple):
-    """How long one kind of operation takes by the provider's documentation, at its pace here."""
-
-    low: timedelta
-    high: timedelta
-
-    @property
-    def median(self) -> timedelta:
-        return (self.low + self.high) / 2
-
-
-def expected(kind: str) -> Expected | None:
-    if kind not in times.DOCUMENTED:
-        return None
-    low, high = times.DOCUMENTED[Kind(kind)]
-    return Expected(times.scaled(low * 60), times.scaled(high * 60))
+def expected(kind: str) -> Estimate | None:
+    return estimates.documented(kind)
 
 
 def usually(kind: str) -> str:
@@ -342,7 +335,7 @@ def progress(operation: Operation) -> dict[str, Any]:
     }
 
 
-def share_done(passed: float, span: Expected | None) -> int | None:
+def share_done(passed: float, span: Estimate | None) -> int | None:
     """1 - exp(-1.6 t/median), capped: honest, always moving, never the end before the end."""
     if span is None:
         return None

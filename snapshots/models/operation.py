@@ -163,6 +163,7 @@ class Operation(models.Model):
             models.Index(fields=["account", "revision"]),
             models.Index(fields=["server", "-id"]),
             models.Index(fields=["team", "-id"]),
+            models.Index(fields=["kind", "-ended_at"]),  # how long it took of late
             models.Index(
                 fields=["account", "lock_key", "id"],
                 condition=models.Q(state=State.WAITING),

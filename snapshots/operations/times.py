@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q
 
+from snapshots.estimates import DOCUMENTED
 from snapshots.models import Kind, State
 from snapshots.models.operation import POWER
 
@@ -39,9 +40,6 @@ RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds, after a request that was not sen
 RETRY_AFTER_LEAST, RETRY_AFTER_MOST = 1.0, 3600.0  # seconds, after a 429
 GIVE_UP = timedelta(hours=24)
 
-# the provider's documentation: minutes from and to
-DOCUMENTED = {Kind.CREATE: (3, 10), Kind.RESTORE: (5, 15)}
-
 
 def scaled(seconds: float) -> timedelta:
     """A duration that follows the provider's pace."""
@@ -64,7 +62,8 @@ def adoption_window() -> timedelta:
 
 
 def longest_restore() -> timedelta:
-    return scaled(DOCUMENTED[Kind.RESTORE][1] * 60)
+    _least, most = DOCUMENTED[Kind.RESTORE]
+    return scaled(most * 60)
 
 
 def longest_power() -> timedelta:
