@@ -1,22 +1,25 @@
-"""The first page: what needs attention, what runs, and how far back everything can go."""
+"""The first page: can everything be restored, and to when? What needs a person, and what runs?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard import live
+from dashboard import live, plots
 from dashboard.live import Fragment
+from dashboard.teams_here import here
 from dashboard.views.server_list import is_old, with_figures
-from snapshots.models import Account, Operation, State, User
-from snapshots.models.operation import HOLDING
+from snapshots import operations
+from snapshots.models import Account, Operation, Server, State
+from snapshots.models.operation import OPEN
 from snapshots.permissions import (
     visible_accounts,
     visible_events,
@@ -27,74 +30,150 @@ from snapshots.permissions import (
 LATELY = timedelta(days=1)  # how long a failure without a later success is shown
 LONG_AGO = timedelta(minutes=15)  # a look older than this is no ground for "all is well"
 NAMED = 4  # servers named in a line; the rest is counted
+LISTED = 12  # operations and accounts listed in one card; the rest is counted
+DOUBTFUL = (State.NEEDS_PERSON, State.IN_DOUBT)
 
 
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """The state of all accounts that the person can see."""
     watch = live.watching(request, "overview")
-    return render(request, "overview/page.html", about(request.user) | {"live": watch})
+    return render(request, "overview/page.html", about(request) | {"live": watch})
 
 
 @live.region("overview")
 def page_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
-    yield Fragment("overview/_all.html", about(request.user))
+    context = about(request)
+    yield Fragment("overview/_answer.html", context)
+    yield Fragment("overview/_all.html", context)
 
 
-def about(user: User) -> dict[str, Any]:
-    accounts = list(visible_accounts(user).select_related("team", "paused_by").order_by("label"))
-    servers = with_figures(visible_servers(user).filter(gone_at=None))
-    old = is_old()
-    full = Q(taken__gte=F("account__slots"))
-    figures = servers.aggregate(
-        total=Count("pk"), old=Count("pk", filter=old), full=Count("pk", filter=full)
-    )
+def about(request: HttpRequest) -> dict[str, Any]:
+    user, now = request.user, timezone.now()
+    accounts = list(here(request, visible_accounts(user)).order_by("label", "pk"))
+    rows = here(request, visible_operations(user))
+    if not accounts:
+        return {"accounts": accounts}
     context = {
         "accounts": accounts,
         "troubled": [one for one in accounts if one.paused or one.trouble],
         "last_checked": oldest_look(accounts),
-        "waiting": waiting(user),
-        "failed": failed(user),
-        "running": running(user),
-        "figures": figures | {"covered": figures["total"] - figures["old"]},
-        "full": servers.filter(full).order_by("name")[:NAMED] if figures["full"] else (),
-        "old": servers.filter(old).order_by("name")[:NAMED] if figures["old"] else (),
-        "events": list(visible_events(user).order_by("-pk")[:10]),
+        "failed": failed(rows, now),
+        "events": list(here(request, visible_events(user)).order_by("-pk")[:10]),
+        "looks": next_looks(accounts, now),
     }
-    alarms = (context["troubled"], context["waiting"], context["failed"])
+    context |= covered(here(request, visible_servers(user), "account__team"), now)
+    context |= under_way(rows)
     checked = context["last_checked"]
-    context["is_stale"] = bool(checked) and timezone.now() - checked > LONG_AGO
-    context["is_calm"] = not (
-        any(alarms) or figures["full"] or figures["old"] or context["is_stale"]
-    )
+    context["is_stale"] = bool(checked) and now - checked > LONG_AGO
+    alarms = ("troubled", "doubtful", "failed", "slow", "without", "old", "full", "is_stale")
+    context["is_calm"] = not any(context[alarm] for alarm in alarms)
     return context
 
 
-def oldest_look(accounts: list[Account]) -> Any:
+# -- servers --------------------------------------------------------------------------------------
+
+
+class Some(list[Any]):
+    """The first few of something, and how many there are in all."""
+
+    total = 0
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self)
+
+
+def some(rows: QuerySet[Any], most: int) -> Some:
+    """The first `most` of `rows` and their number, in one question."""
+    found = Some(rows.annotate(in_all=Window(Count("pk")))[:most])
+    found.total = found[0].in_all if found else 0
+    return found
+
+
+def covered(servers: QuerySet[Server], now: datetime) -> dict[str, Any]:
+    """How far back the servers can go, and those that cannot, or not to anything recent."""
+    coverage = plots.coverage(servers, now)
+    listed = with_figures(servers.filter(gone_at=None))
+    numbers = {part.key: part.number for part in coverage.parts}
+    old = listed.filter(is_old(), newest_at__isnull=False).order_by("newest_at", "pk")
+    without = listed.filter(newest_at=None).order_by("name", "pk")
+    full = listed.filter(taken__gte=F("account__slots")).order_by("name", "pk")
+    behind = coverage.total - coverage.covered - numbers["none"]
+    return {
+        "coverage": coverage,
+        "without": some(without, NAMED) if numbers["none"] else Some(),
+        "old": some(old, NAMED) if behind else Some(),
+        "full": some(full, NAMED),
+    }
+
+
+# -- accounts -------------------------------------------------------------------------------------
+
+
+def oldest_look(accounts: list[Account]) -> datetime | None:
     """Until when we know everything; None if some account was never seen completely."""
     looks = [account.complete_pass_at for account in accounts]
-    return min(looks) if looks and all(looks) else None
+    known = [look for look in looks if look]
+    return min(known) if len(known) == len(looks) else None
 
 
-def waiting(user: User) -> list[Operation]:
-    """What a person must look at, and before that what may yet decide itself."""
-    doubtful = (State.NEEDS_PERSON, State.IN_DOUBT)
-    found = visible_operations(user).filter(state__in=doubtful)
-    return list(found.order_by(Case(When(state=State.NEEDS_PERSON, then=0), default=1), "-pk")[:20])
+def next_looks(accounts: list[Account], now: datetime) -> Some:
+    """When each account is looked at next, the soonest first."""
+    due = [one for one in accounts if one.paused != Account.Paused.TOKEN]
+    soonest = Some(sorted(due, key=lambda one: one.next_pass_at)[:LISTED])
+    for account in soonest:
+        account.is_due = account.next_pass_at <= now
+    soonest.total = len(due)
+    return soonest
 
 
-def running(user: User) -> list[Operation]:
-    """What goes on by itself; `first` is the safety snapshot that a restore waits for."""
-    states = [state for state in HOLDING if state not in (State.NEEDS_PERSON, State.IN_DOUBT)]
-    found = list(visible_operations(user).filter(state__in=states).order_by("pk")[:40])
-    children = {operation.parent_id: operation for operation in found if operation.parent_id}
-    for operation in found:
-        operation.first = children.get(operation.pk)
-    shown = {operation.pk for operation in found}
-    return [operation for operation in found if operation.parent_id not in shown][:20]
+# -- operations -----------------------------------------------------------------------------------
 
 
-def failed(user: User) -> list[Operation]:
+def under_way(rows: QuerySet[Operation]) -> dict[str, Some]:
+    """What a person must look at, what goes on by itself, and what stands in line behind it."""
+    groups = {"doubtful": Some(), "running": Some(), "waiting": Some()}
+    group = Case(
+        When(state__in=DOUBTFUL, then=Value("doubtful")),
+        When(state=State.WAITING, then=Value("waiting")),
+        default=Value("running"),
+    )
+    person_first = Case(When(state=State.NEEDS_PERSON, then=0), default=1)
+    order = [person_first, F("slow_at").asc(nulls_last=True), "pk"]
+    listed = (
+        rows.filter(Q(parent=None) | Q(state__in=DOUBTFUL), state__in=OPEN)
+        .annotate(group=group)
+        .annotate(
+            place=Window(RowNumber(), partition_by=F("group"), order_by=order),
+            in_all=Window(Count("pk"), partition_by=F("group")),
+        )
+        .filter(place__lte=LISTED)
+        .order_by("place")
+    )
+    for operation in listed:
+        groups[operation.group].append(operation)
+        groups[operation.group].total = operation.in_all
+    add_what_comes_first(groups)
+    slow = Some(one for one in groups["running"] if one.slow_at)
+    return groups | {"slow": slow}
+
+
+def add_what_comes_first(groups: dict[str, Some]) -> None:
+    """`first`: the safety snapshot a restore waits for. `ahead`: what is before one in line."""
+    restores = [one.pk for one in groups["running"] if one.state == State.QUEUED]
+    children = Operation.objects.filter(parent__in=restores, state__in=OPEN) if restores else ()
+    first = {child.parent_id: child for child in children}
+    for operation in groups["running"]:
+        operation.first = first.get(operation.pk)
+        if operation.first:
+            operation.first.server = operation.server
+    lines = operations.lines(groups["waiting"])
+    for operation in groups["waiting"]:
+        operation.ahead = lines.get(operation.pk, [])
+
+
+def failed(rows: QuerySet[Operation], now: datetime) -> Some:
     """What ended badly of late and was not made good since."""
     ended = (State.FAILED, State.NOT_APPLIED, State.EXPIRED)
     better = Operation.objects.filter(
@@ -103,9 +182,5 @@ def failed(user: User) -> list[Operation]:
         state=State.SUCCEEDED,
         pk__gt=OuterRef("pk"),
     )
-    return list(
-        visible_operations(user)
-        .filter(state__in=ended, parent=None, ended_at__gte=timezone.now() - LATELY)
-        .exclude(Exists(better))
-        .order_by("-pk")[:10]
-    )
+    recent = rows.filter(state__in=ended, parent=None, ended_at__gte=now - LATELY)
+    return some(recent.exclude(Exists(better)).order_by("-pk"), LISTED)

@@ -7,6 +7,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
+from snapshots import teams
 from snapshots.models import Account, Operation
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
 
@@ -31,7 +32,7 @@ def test_when_all_is_well_it_says_so_and_since_when(web, vera, client_of):
     a_snapshot(web, days=1)
     page = overview(vera, client_of)
     assert "Nothing needs attention. Last checked" in page
-    assert "1 of 1 server has a snapshot younger than 7 days." in page
+    assert "The only server here can go back to a snapshot younger than 7 days." in page
     assert "Nothing is under way." in page
 
 
@@ -48,8 +49,84 @@ def test_coverage_counts_what_could_be_restored(web, vera, client_of):
     a_snapshot(broken, days=0, status="failed")
     a_snapshot(none, days=1, gone_at=timezone.now())
     page = overview(vera, client_of)
+    assert "1 of 4 servers can go back to a snapshot younger than 7 days." in page
+    assert "2 have none to go back to." in page
+    assert "2 servers have no snapshot to go back to broken none" in page
+    assert "1 server can only go back more than 7 days old 8 days ago" in page
     assert "1 of 4 servers have a snapshot younger than 7 days." in page
-    assert "3 servers have no snapshot younger than 7 days broken, none, old" in page
+
+
+def test_when_every_server_is_covered_the_first_line_says_so(web, vera, client_of):
+    a_snapshot(web)
+    a_snapshot(a_server(web.account, "db-1"))
+    page = overview(vera, client_of)
+    assert "All 2 servers can go back to a snapshot younger than 7 days." in page
+
+
+def test_few_are_named_and_the_rest_is_counted(web, vera, client_of):
+    for n in range(6):
+        a_server(web.account, f"node-{n}")
+    page = overview(vera, client_of)
+    assert "7 servers have no snapshot to go back to node-0 node-1 node-2 node-3 and 3 more" in page
+
+
+def test_what_is_slower_than_usual_needs_attention(web, rosa, client_of):
+    a_snapshot(web)
+    operation = an_operation("create", web, "running", rosa)
+    assert "Nothing needs attention." in overview(rosa, client_of)
+    Operation.objects.filter(pk=operation.pk).update(slow_at=timezone.now())
+    page = overview(rosa, client_of)
+    assert "Slow Snapshot nightly of web-1" in page
+    assert "Nothing needs attention." not in page
+
+
+def test_what_stands_in_line_says_what_it_waits_for(web, oscar, client_of):
+    a_snapshot(web)
+    stop = an_operation("stop", web, "running", oscar, name="")
+    an_operation("create", web, "waiting", oscar, needs=stop)
+    page = overview(oscar, client_of)
+    assert "In line 1 Waiting Snapshot nightly of web-1 Waits for: Stop of web-1" in page
+    assert "1 operation stands in line and goes on by itself." in page
+    assert "Nothing needs attention." in page
+
+
+def test_a_thousand_operations_are_counted_and_a_few_listed(web, oscar, client_of):
+    for n in range(30):
+        server = a_server(web.account, f"node-{n}")
+        an_operation("create", server, "running", oscar)
+        an_operation("delete", server, "waiting", oscar)
+    page = overview(oscar, client_of)
+    assert "Under way 30" in page
+    assert "and 18 more under way" in page
+    assert "In line 30" in page
+    assert "and 18 more in line" in page
+
+
+def test_it_says_when_each_account_is_looked_at_next(web, vera, client_of):
+    Account.objects.update(next_pass_at=timezone.now() + timedelta(minutes=5))
+    assert "Production Last complete look just now. Next look in" in overview(vera, client_of)
+    Account.objects.update(next_pass_at=timezone.now(), complete_pass_at=None)
+    page = overview(vera, client_of)
+    assert "Production No complete look yet. The next look is due now." in page
+
+
+def test_no_look_is_due_while_every_token_is_refused(web, vera, client_of):
+    Account.objects.update(paused="token")
+    assert "No look is due: the provider refuses every token." in overview(vera, client_of)
+
+
+def test_the_chosen_team_alone_is_shown(web, alice, client_of):
+    other = teams.create_team("Southwind", owner=alice)
+    a_server(an_account(other, "Elsewhere"), "far-1")
+    client = client_of(alice)
+    assert "0 of 2 servers can go back" in text(client.get("/"))
+    session = client.session
+    session["team"] = other.pk
+    session.save()
+    page = text(client.get("/"))
+    assert "0 of 1 server can go back" in page
+    assert "web-1" not in page
+    assert "Production" not in page
 
 
 def test_doubt_failures_full_slots_and_trouble_are_listed(team, web, rosa, vera, client_of):
