@@ -17,7 +17,15 @@ from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 import requests
 
 from snapshots.provider import reading
-from snapshots.provider.connection import MIB, Adapter, Answer, NoData, Token, exchange
+from snapshots.provider.connection import (
+    AS_KNOWN,
+    MIB,
+    Adapter,
+    Answer,
+    NoData,
+    Token,
+    exchange,
+)
 from snapshots.provider.errors import Declined, NotSent, Unavailable, Unknown
 from snapshots.provider.types import (
     Accepted,
@@ -31,10 +39,10 @@ from snapshots.provider.types import (
 T = TypeVar("T", Server, Snapshot)
 PowerAction = Literal["start", "stop", "restart", "hard_stop"]
 
-# The documented listings have no pages: a whole account may come in one answer. At about 300 bytes
-# an item this is more than ten thousand, and what it parses to still fits in memory.
-LISTING_LIMIT: Final = 4 * MIB
-PAGES: Final = 200
+# The documented listings have no pages: a whole account may come in one answer. At about 200 bytes
+# a snapshot this is more than 150,000; what is parsed takes some six times as much memory.
+LISTING_LIMIT: Final = 32 * MIB
+PAGES: Final = 1000  # over all of which the same limit holds, and the same deadline
 TRIES: Final = 3
 BACKOFF: Final = 0.1  # seconds, times the number of the try
 
@@ -106,9 +114,31 @@ class Client:
             raise Unavailable(reading.not_as_documented(answer), status=answer.status)
         return identity
 
-    def servers(self, status: str | None = None, location: str | None = None) -> Listing[Server]:
-        """Every server of the account, over all pages."""
-        return self._list("servers", {"status": status, "location": location}, reading.server)
+    def servers(
+        self, status: str | None = None, location: str | None = None, *, known: str = ""
+    ) -> Listing[Server]:
+        """Every server of the account, over all pages.
+
+        `known` is the digest of a listing that the caller has read already: see `Listing`.
+        """
+        filters = {"status": status, "location": location}
+        return self._list("servers", filters, reading.server, known)
+
+    def find_server(self, server_id: str) -> Listing[Server]:
+        """That one server, or a complete listing without it: a few calls, however many there are.
+
+        The documented listing comes in one answer. Where it comes in pages, the provider has a
+        call for one server too (*assumed*); if that finds nothing, all pages are read.
+        """
+        first = self._list("servers", {}, reading.server, most_pages=1)
+        if first.complete:
+            return first
+        try:
+            return Listing((self.server(server_id),), True, calls=2)
+        except Declined as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                raise
+            return self.servers()
 
     def server(self, server_id: str) -> Server:
         """One server. Assumed: only a published client of the vendor shows this call."""
@@ -118,17 +148,17 @@ class Client:
             raise Unavailable(reading.not_as_documented(answer), status=answer.status)
         return server
 
-    def snapshots(self, server_id: str | None = None) -> Listing[Snapshot]:
+    def snapshots(self, server_id: str | None = None, *, known: str = "") -> Listing[Snapshot]:
         """Every snapshot of the account, or of one server.
 
         If the provider lists another server's snapshots after all, they are left out and the
-        listing is not complete.
+        listing is not complete. `known`: as for servers.
         """
-        listing = self._list("snapshots", {"server_id": server_id}, reading.snapshot)
+        listing = self._list("snapshots", {"server_id": server_id}, reading.snapshot, known)
         if server_id is None:
             return listing
         own = tuple(item for item in listing.items if item.server_id == server_id)
-        return Listing(own, listing.complete and own == listing.items)
+        return Listing(own, listing.complete and own == listing.items, calls=listing.calls)
 
     # Changes: sent at most once.
 
@@ -218,6 +248,8 @@ class Client:
         path: str,
         filters: dict[str, str | None],
         parse: Callable[[object], T | None],
+        known: str = "",
+        most_pages: int = PAGES,
     ) -> Listing[T]:
         read_by, room = self._read_by(), LISTING_LIMIT
         query = urlencode({name: value for name, value in filters.items() if value is not None})
@@ -228,7 +260,9 @@ class Client:
         complete = True
         while url is not None:
             visited.add(url)
-            answer = self._read(url, read_by, room)
+            answer = self._read(url, read_by, room, known if len(visited) == 1 else None)
+            if answer.data is AS_KNOWN:
+                return Listing((), True, answer.digest, as_known=True)
             room -= answer.size
             data = answer.data
             rows = data if isinstance(data, list) else reading.member(data, "results")
@@ -244,9 +278,11 @@ class Client:
             if count is not None:
                 counts.add(count if type(count) is int else "not a number")
             url = self._next(url, following)
-            if following and (url is None or url in visited or len(visited) >= PAGES):
+            if following and (url is None or url in visited or len(visited) >= most_pages):
                 complete, url = False, None
-        return Listing(tuple(items.values()), complete and counts <= {len(items)})
+        complete = complete and counts <= {len(items)}
+        digest = answer.digest if complete and len(visited) == 1 else ""
+        return Listing(tuple(items.values()), complete, digest, calls=len(visited))
 
     def _next(self, url: str, following: object) -> str | None:
         """The next page's URL, or None. The token goes with it: to the configured API only."""
@@ -265,8 +301,8 @@ class Client:
         query = f"?{parts.query}" if parts.query else ""
         return f"{base.scheme}://{base.netloc}{parts.path}{query}"
 
-    def _read(self, url: str, read_by: float, at_most: int) -> Answer:
-        """A 200 with JSON. Tries again on what may pass, while there is time."""
+    def _read(self, url: str, read_by: float, at_most: int, known: str | None = None) -> Answer:
+        """A 200 with JSON, or with the known bytes. Tries again on what may pass, in time."""
         attempt = 0
         while True:
             attempt += 1
@@ -280,6 +316,7 @@ class Client:
                 connect_seconds=self._connect_timeout,
                 at_most=at_most,
                 keep_open=True,
+                known=known,
             )
             pause = _pause(answer, attempt)
             if pause is None or attempt == TRIES or pause >= read_by - monotonic():
@@ -315,6 +352,8 @@ def _of_use(answer: Answer) -> Answer:
         raise Unavailable(reading.broke(answer), status=answer.status, retry_after=after)
     if answer.status in {401, 403, 404} and reading.is_readable(answer):
         _decline(answer)
+    if answer.data is AS_KNOWN:
+        return answer
     if answer.status != HTTPStatus.OK or isinstance(answer.data, NoData):
         raise Unavailable(reading.summary(answer), status=answer.status, retry_after=after)
     return answer

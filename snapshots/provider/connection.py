@@ -17,6 +17,7 @@ proxies. What is ours is below it:
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import logging
@@ -32,6 +33,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from http import HTTPStatus
 from time import monotonic
 from typing import Any, Final
 
@@ -101,6 +103,7 @@ class NoData:
 
 EMPTY: Final = NoData("EMPTY")
 NOT_JSON: Final = NoData("NOT_JSON")
+AS_KNOWN: Final = NoData("AS_KNOWN")  # the very bytes that the caller knows: not parsed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Answer:
     """What an exchange brought. `problem` is empty if the answer was read to its end.
 
     `connected` False means that not a byte of the request has left. `status` may be known although
-    the body broke off.
+    the body broke off. `digest` is of the body as it came, if the caller wanted one.
     """
 
     connected: bool
@@ -119,6 +122,7 @@ class Answer:
     retry_after: float | None = None
     problem: str = ""
     is_too_large: bool = False
+    digest: str = ""
 
 
 class _TooLarge(Exception):
@@ -315,11 +319,13 @@ def exchange(
     connect_seconds: float,
     at_most: int,
     keep_open: bool = False,
+    known: str | None = None,
 ) -> Answer:
     """Send `request` once and read the answer, of at most `at_most` bytes. Never raises Exception.
 
     With `keep_open` a connection that was read to the end may serve again, and one that is open
-    may be used: for reads only. Without a `token` nothing of the answer is parsed.
+    may be used: for reads only. Without a `token` nothing of the answer is parsed. `known` is the
+    digest of an earlier answer, or "" to learn one: the same bytes again are not parsed.
     """
     now = monotonic()
     running = _Running(adapter, token, now + seconds, now + connect_seconds)
@@ -343,7 +349,15 @@ def exchange(
             running.hang_up()
     if response is None:
         return Answer(running.connected, problem=problem or "there was no answer")
-    text, data = ("", NOT_JSON) if problem else _read(response, bytes(body), token)
+    digest = hashlib.sha256(body).hexdigest() if known is not None and not problem else ""
+    text: str
+    data: object
+    if problem:
+        text, data = "", NOT_JSON
+    elif known and digest == known and response.status_code == HTTPStatus.OK:
+        text, data = "", AS_KNOWN
+    else:
+        text, data = _read(response, bytes(body), token)
     return Answer(
         running.connected,
         response.status_code,
@@ -353,6 +367,7 @@ def exchange(
         _seconds(response.headers.get("Retry-After", "")),
         problem,
         too_large,
+        digest,
     )
 
 

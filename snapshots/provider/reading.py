@@ -102,6 +102,8 @@ _UNSEEN: Final = re.compile(
 def clean(value: object, limit: int) -> str:
     if not isinstance(value, str):
         return ""
+    if value.isprintable():  # then nothing of the kind is in it; most of a large listing is so
+        return value[:limit]
     return _UNSEEN.sub("", re.sub(r"[\t\r\n]+", " ", value))[:limit]
 
 
@@ -130,7 +132,9 @@ def _id(value: object) -> str | None:
 
 def ref(value: object) -> str | None:
     """The id of something that is shown as an object, or as its bare id."""
-    return _id(_first(value, "id", "uuid") if isinstance(value, dict) else value)
+    if isinstance(value, dict):
+        value = value["id"] if value.get("id") is not None else value.get("uuid")
+    return _id(value)
 
 
 def on_wire(server_id: str) -> int | str:
@@ -172,7 +176,8 @@ def _moment(value: object) -> datetime | None:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
         if moment and moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        moment = moment and moment.astimezone(UTC)
+        elif moment and moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return moment if moment and 1 < moment.year < 9999 else None
@@ -206,20 +211,23 @@ def server(row: object) -> Server | None:
 
 
 def snapshot(row: object) -> Snapshot | None:
-    snapshot_id, server = ref(row), member(row, "server")
-    server_ids = {ref(value) for value in (server, member(row, "server_id")) if value is not None}
-    server_id = server_ids.pop() if len(server_ids) == 1 else None  # two that differ name none
-    if not isinstance(row, dict) or snapshot_id is None or server_id is None:
+    if not isinstance(row, dict):
         return None
+    snapshot_id, server = ref(row), row.get("server")
+    server_id = ref(row.get("server_id") if server is None else server)
+    if snapshot_id is None or server_id is None:
+        return None
+    if None not in (server, row.get("server_id")) and ref(row["server_id"]) != server_id:
+        return None  # two that differ name none
     return Snapshot(
-        id=snapshot_id,
-        server_id=server_id,
-        server_name=clean(_first(server, "name", "hostname"), 255),
-        name=clean(row.get("name"), 255) or snapshot_id,
-        status=clean(row.get("status"), 64),
-        size_mb=_count(row.get("size_mb")),
-        created_at=_moment(row.get("created_at")),
-        description=clean(row.get("description"), 2000),
+        snapshot_id,
+        server_id,
+        clean(_first(server, "name", "hostname"), 255),
+        clean(row.get("name"), 255) or snapshot_id,
+        clean(row.get("status"), 64),
+        _count(row.get("size_mb")),
+        _moment(row.get("created_at")),
+        clean(row.get("description"), 2000),
     )
 
 

@@ -1,14 +1,15 @@
-"""What the provider tells us, as frozen values.
+"""What the provider tells us, as values that nobody changes.
 
-Remote ids are opaque strings: the documentation shows integers, a published client shows uuids,
-and nothing of ours ever calculates with one. Status words are kept exactly as they came.
+Items of listings are tuples: a look may bring tens of thousands. Remote ids are opaque strings: the
+documentation shows integers, a published client shows uuids, and nothing of ours ever calculates
+with one. Status words are kept exactly as they came.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -24,8 +25,7 @@ class Identity:
     permissions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """One item of `GET /servers/`, in either dialect. Sizes: memory in MB, storage in GB."""
 
     id: str
@@ -42,8 +42,7 @@ class Server:
     created_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One item of `GET /snapshots/`. `size_mb` is None while the provider has not measured it."""
 
     id: str
@@ -72,10 +71,17 @@ class Listing(Generic[T]):
     `complete` is True only if every page was read, each was well-formed, no id came twice, and
     `count`, where the provider gave one, equals the number of items. Absence may be concluded
     from complete listings only.
+
+    `digest` is of the answer's bytes where a complete listing came in one answer, else empty. A
+    listing `as_known` came with the bytes that the caller knows by that digest: its items were
+    not read again. `calls` is how many requests it took.
     """
 
     items: tuple[T, ...]
     complete: bool
+    digest: str = field(default="", compare=False)
+    as_known: bool = field(default=False, compare=False)
+    calls: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

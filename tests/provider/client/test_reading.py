@@ -385,7 +385,7 @@ def test_what_is_no_listing_is_none(body: object, listening: Listen, talking_to:
 
 
 def test_the_pages_of_a_listing_share_one_limit(listening: Listen, talking_to: Talk) -> None:
-    rows = [{"id": n, "name": "x" * 1000} for n in range(1500)]
+    rows = [{"id": n, "name": "x" * 1000} for n in range(12_000)]
     peer = listening(b"")
     peer.plays[:] = [
         answer(200, {"results": rows, "next": f"?page={page}"}) for page in (2, 3, 4, 5)
@@ -393,6 +393,62 @@ def test_the_pages_of_a_listing_share_one_limit(listening: Listen, talking_to: T
     with pytest.raises(Unavailable, match="too large"):
         talking_to(peer).servers()
     assert len(peer.heard) == 3
+
+
+def test_the_same_bytes_again_are_not_read_again(listening: Listen, talking_to: Talk) -> None:
+    client = talking_to(listening(answer(200, listed(SERVER)), answer(200, listed(SERVER))))
+    first = client.servers()
+    again = client.servers(known=first.digest)
+    assert (first.as_known, again.as_known, again.complete) == (False, True, True)
+    assert again.digest == first.digest != ""
+
+
+def test_other_bytes_than_the_known_ones_are_read(listening: Listen, talking_to: Talk) -> None:
+    other = SERVER | {"status": "stopped"}
+    client = talking_to(listening(answer(200, listed(SERVER)), answer(200, listed(other))))
+    listing = client.servers(known=client.servers().digest)
+    assert (listing.as_known, listing.items[0].status) == (False, "stopped")
+
+
+def test_only_a_complete_listing_in_one_answer_can_be_known(
+    listening: Listen, talking_to: Talk
+) -> None:
+    incomplete = answer(200, {"count": 5, "results": [SERVER]})
+    paged = answer(200, {"results": [SERVER], "next": "?page=2"}), answer(200, {"results": []})
+    assert talking_to(listening(incomplete)).servers().digest == ""
+    assert talking_to(listening(*paged)).servers().digest == ""
+
+
+def test_a_refusal_with_known_bytes_is_a_refusal(listening: Listen, talking_to: Talk) -> None:
+    client = talking_to(listening(answer(200, listed(SERVER)), answer(401, listed(SERVER))))
+    with pytest.raises(Declined):
+        client.servers(known=client.servers().digest)
+
+
+def test_finding_a_server_takes_one_call_where_there_are_no_pages(
+    listening: Listen, talking_to: Talk
+) -> None:
+    peer = listening(answer(200, listed(SERVER)))
+    found = talking_to(peer).find_server("12345")
+    assert (ids(found), found.complete, peer.paths) == (["12345"], True, ["/api/v1/servers/"])
+
+
+def test_finding_a_server_does_not_read_all_pages(listening: Listen, talking_to: Talk) -> None:
+    first = answer(200, {"results": [{"id": 1}], "next": "?page=2"})
+    peer = listening(first, answer(200, SERVER))
+    found = talking_to(peer).find_server("12345")
+    assert (ids(found), found.complete) == (["12345"], True)
+    assert peer.paths == ["/api/v1/servers/", "/api/v1/servers/12345/"]
+
+
+def test_only_all_pages_prove_that_a_server_is_not_there(
+    listening: Listen, talking_to: Talk
+) -> None:
+    first = answer(200, {"results": [{"id": 1}], "next": "?page=2"})
+    second = answer(200, {"results": [{"id": 2}]})
+    missing = answer(404, {"detail": "Not found."})
+    found = talking_to(listening(first, missing, first, second)).find_server("12345")
+    assert (ids(found), found.complete) == (["1", "2"], True)
 
 
 # Tries.
