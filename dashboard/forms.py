@@ -16,6 +16,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.plots import AGES
 from dashboard.templatetags.ui import SERVER, SNAPSHOT, Look, shown
 from snapshots.errors import NotAllowed, Refused
 from snapshots.events import Verb
@@ -42,10 +43,17 @@ class Told(forms.Form):
 
     def tell(self, verb: Callable[..., Any], **more: Any) -> Any:
         """What `verb` answers, or None with its refusal in the form. A missing right goes on up."""
-        if not self.is_valid():
-            return None
+        return self.ask(lambda: verb(**self.cleaned_data, **more)) if self.is_valid() else None
+
+    def tells(self, verb: Callable[..., Any]) -> bool:
+        """The same for a verb without an answer: whether it was done."""
+        self.tell(verb)
+        return self.is_valid()
+
+    def ask(self, work: Callable[[], Any]) -> Any:
+        """What `work` answers, or None with its refusal in the form."""
         try:
-            return verb(**self.cleaned_data, **more)
+            return work()
         except NotAllowed:
             raise
         except Refused as refusal:
@@ -237,6 +245,12 @@ class ServerFilter(Filter):
     state = forms.ChoiceField(
         label=gettext_lazy("State"),
         required=False,
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
+    newest = forms.ChoiceField(
+        label=gettext_lazy("Newest snapshot"),
+        required=False,
+        choices=[("", gettext_lazy("All")), *((age.key, age.words) for age in AGES)],
         widget=forms.Select(attrs={"class": "form-select"}),
     )
 

@@ -18,6 +18,7 @@ from django_htmx.http import push_url
 from dashboard import live
 from dashboard.forms import ServerFilter
 from dashboard.live import Fragment
+from dashboard.plots import AGES
 from snapshots.models import Kind, Operation, Server, Snapshot
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import visible_accounts, visible_servers
@@ -68,6 +69,9 @@ def matching(rows: QuerySet[Server], chosen: dict[str, Any]) -> QuerySet[Server]
         rows = rows.filter(is_old())
     elif state and state != ServerFilter.GONE:
         rows = rows.filter(status=state)
+    if "newest" in chosen:
+        age = next(age for age in AGES if age.key == chosen["newest"])
+        rows = rows.filter(age.where(timezone.now()))
     if q := chosen.get("q"):
         fields = ("name", "hostname", "address", "remote_id")
         words = [Q(**{f"{field}__icontains": q}) for field in fields]
