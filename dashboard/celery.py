@@ -18,6 +18,7 @@ app.autodiscover_tasks(["snapshots"])
 
 app.conf.beat_schedule = {
     "find due work": {"task": "snapshots.tick", "schedule": 2.0, "options": {"expires": 10}},
+    "tell people": {"task": "snapshots.tell", "schedule": 2.0, "options": {"expires": 10}},
     "forget old looks": {"task": "snapshots.tidy", "schedule": 3600.0, "options": {"expires": 600}},
 }
 

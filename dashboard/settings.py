@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from urllib.parse import unquote, urlsplit
 
@@ -231,13 +232,26 @@ else:  # compressed once, and named by their content, so that browsers may keep 
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
+# -- being told -----------------------------------------------------------------------------------
 try:
-    vars().update(Env.email_url_config(text("EMAIL_URL", "consolemail://")))
+    _mail = Env.email_url_config(text("EMAIL_URL", "consolemail://"))
 except (ImproperlyConfigured, KeyError, ValueError):
     raise bad(
         "EMAIL_URL", "is not a mail address such as smtp+tls://user:password@host:587."
     ) from None
+vars().update(_mail)
+EMAIL_HOST_PASSWORD = text("EMAIL_PASSWORD") or _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_TIMEOUT = 10
+# Printed to the log, nobody gets it: then messages are not written, and pages say so.
+_sending = ("smtp.EmailBackend", "filebased.EmailBackend")
+EMAIL_IS_SENT: bool = _mail["EMAIL_BACKEND"].endswith(_sending)
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "holdfast@localhost")
+if not re.fullmatch(r"[^@\r\n]+@[^@\s]+", DEFAULT_FROM_EMAIL):
+    raise bad("DEFAULT_FROM_EMAIL", "is not an e-mail address.")
+WEBHOOK_ALLOWED_HOSTS = several("WEBHOOK_ALLOWED_HOSTS")
+for _host in WEBHOOK_ALLOWED_HOSTS:
+    if not re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", _host):
+        raise bad("WEBHOOK_ALLOWED_HOSTS", f"{_host!r} is not a host, or host:port.")
 
 # -- hardening ------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

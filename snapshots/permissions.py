@@ -18,6 +18,7 @@ from snapshots.models import (
     Snapshot,
     Team,
     User,
+    Webhook,
 )
 
 VIEW = "view"
@@ -27,6 +28,7 @@ RESTORE = "restore"
 POWER = "power"
 MANAGE_ACCOUNTS = "manage_accounts"
 MANAGE_PEOPLE = "manage_people"
+MANAGE_WEBHOOKS = "manage_webhooks"
 READ_AUDIT = "read_audit"
 APPROVE = "approve"  # reserved
 SCHEDULE = "schedule"  # reserved
@@ -39,6 +41,7 @@ RIGHTS: dict[str, Promise] = {
     POWER: gettext_lazy("start and stop servers"),
     MANAGE_ACCOUNTS: gettext_lazy("manage provider accounts"),
     MANAGE_PEOPLE: gettext_lazy("manage people"),
+    MANAGE_WEBHOOKS: gettext_lazy("manage webhooks"),
     READ_AUDIT: gettext_lazy("read what happened to accounts and people"),
     APPROVE: gettext_lazy("approve restores"),
     SCHEDULE: gettext_lazy("schedule snapshots"),
@@ -47,7 +50,7 @@ RIGHTS: dict[str, Promise] = {
 _VIEWER = {VIEW}
 _OPERATOR = _VIEWER | {CREATE}
 _RESTORER = _OPERATOR | {DELETE, RESTORE, POWER, APPROVE}
-_ADMIN = _RESTORER | {MANAGE_ACCOUNTS, MANAGE_PEOPLE, READ_AUDIT, SCHEDULE}
+_ADMIN = _RESTORER | {MANAGE_ACCOUNTS, MANAGE_PEOPLE, MANAGE_WEBHOOKS, READ_AUDIT, SCHEDULE}
 
 TABLE: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset(_VIEWER),
@@ -145,3 +148,8 @@ def visible_events(user: User) -> QuerySet[Event]:
         "server", "snapshot", "operation", "account"
     )
     return events.filter(server__isnull=False) | events.filter(team_id__in=audited)
+
+
+def visible_webhooks(user: User) -> QuerySet[Webhook]:
+    """That there is one, and of what it is told, every member may know; not more."""
+    return Webhook.objects.filter(team_id__in=user.roles).select_related("team")

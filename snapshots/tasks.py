@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from snapshots import inventory, operations, queue
+from snapshots import inventory, notices, operations, queue
 
 
 @shared_task(name="snapshots.tick")
@@ -25,6 +25,14 @@ def observe(pk: int) -> None:
     inventory.observe(pk)
 
 
+@shared_task(name="snapshots.tell")
+def tell() -> None:
+    """A task of its own: whatever a receiver does, the tick does not wait for it."""
+    notices.write_messages()
+    notices.deliver()
+
+
 @shared_task(name="snapshots.tidy")
 def tidy() -> None:
     inventory.tidy()
+    notices.tidy()

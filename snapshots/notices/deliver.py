@@ -31,7 +31,8 @@ LONGEST_REST = timedelta(minutes=5)
 BEGIN_BEFORE = 15.0  # seconds of one task in which another message may be begun
 KEPT = timedelta(days=30)
 
-State, Trouble = Delivery.State, Delivery.Trouble
+State = Delivery.State
+Trouble = Delivery.Trouble
 
 
 def at_once() -> int:
@@ -100,9 +101,7 @@ def _why_not(row: Delivery) -> Trouble:
         return Trouble.OFF if row.webhook.off else Trouble.NONE
     if not settings.EMAIL_IS_SENT:
         return Trouble.NO_MAIL
-    member = Membership.objects.filter(
-        user_id=row.user_id, team_id=row.team_id, user__is_active=True
-    )
+    member = Membership.objects.filter(user=row.user, team=row.team, user__is_active=True)
     return Trouble.NONE if member.exists() else Trouble.NOT_A_MEMBER
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone, translation
 from snapshots.events import sentence
 from snapshots.models import Delivery, Event, Webhook
 from snapshots.notices import guard, signing
+from snapshots.notices.links import address_of
 from snapshots.notices.post import Outcome, post
 from snapshots.secrets import CannotOpen
 
@@ -50,7 +51,7 @@ def _data(event: Event) -> dict[str, Any]:
             "asked_at": operation.created_at.isoformat(timespec="milliseconds"),
             "batch": operation.batch_id,
             "part_of": operation.parent_id,
-            "url": f"{settings.SITE_URL}/operations/{operation.pk}/",
+            "url": address_of(event),
         }
     return told
 
