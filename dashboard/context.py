@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
-from dashboard import live
+from dashboard import live, teams_here
 
 NAVIGATION = (
     ("overview", _("Overview")),
@@ -17,6 +17,7 @@ NAVIGATION = (
     ("snapshots", _("Snapshots")),
     ("activity", _("Activity")),
     ("accounts", _("Accounts")),
+    ("team_index", _("Team")),
 )
 
 
@@ -36,6 +37,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "tray": SimpleLazyObject(lambda: live.tray(request)),
         "troubled": SimpleLazyObject(lambda: live.troubled(request)),
         "work_is_waiting": SimpleLazyObject(lambda: live.is_waiting(request)),
+        "team_switch": SimpleLazyObject(lambda: teams_here.switch(request)),
         "watch": SimpleLazyObject(lambda: live.watching(request, "shell")),
     }
 
@@ -47,4 +49,8 @@ def theme(wanted: str) -> str:
 
 def _section(path: str) -> str:
     first = path.strip("/").partition("/")[0] or "overview"
-    return {"operations": "activity"}.get(first, first)
+    belongs_to = {
+        "operations": "activity",
+        **dict.fromkeys(("team", "members", "invitations"), "team_index"),
+    }
+    return belongs_to.get(first, first)

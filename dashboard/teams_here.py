@@ -5,10 +5,12 @@ It narrows lists and decides nothing: what one may see and do is `snapshots.perm
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+
+from snapshots.models import Team
 
 Row = TypeVar("Row", bound=Model)
 
@@ -31,3 +33,12 @@ def here(request: HttpRequest, rows: QuerySet[Row], path: str = "team") -> Query
     """Those of `rows` that are the chosen team's; `path` leads from a row to its team."""
     pk = chosen(request)
     return rows if pk is None else rows.filter(**{path: pk})
+
+
+def switch(request: HttpRequest) -> dict[str, Any]:
+    """The teams to choose from and the chosen one; empty, and no query, for who is in one."""
+    if len(request.user.roles) < 2:
+        return {}
+    teams = list(Team.objects.filter(pk__in=request.user.roles).order_by("name", "pk"))
+    pk = chosen(request)
+    return {"teams": teams, "chosen": next((team for team in teams if team.pk == pk), None)}
