@@ -72,7 +72,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_htmx.http import trigger_client_event
 
-from dashboard.templatetags.ui import expected, operation_title
+from dashboard import expected
+from dashboard.templatetags.ui import operation_title
+from snapshots.estimates import Estimate, began_at
 from snapshots.models import Account, Membership, Operation, State, User
 from snapshots.models.operation import ENDED, HOLDING
 from snapshots.permissions import visible_accounts, visible_operations
@@ -291,27 +293,28 @@ class Pace(NamedTuple):
 def pace_of(request: HttpRequest, scope: str) -> Pace:
     """How often to ask: often while something moves that this page shows."""
     now = timezone.now()
-    paces = [Pace(IDLE)]
+    paces, moving = [Pace(IDLE)], []
     for operation in tray(request).under_way:
         young = operation.created_at + AFTER_ACTION
         if operation.asked_by_id == request.user.pk and now < young:
-            paces.append(Pace(OURS, young))
-        elif operation.state not in ON_THE_MOVE or not in_scope(operation, scope):
+            return Pace(OURS, young)
+        if operation.state not in ON_THE_MOVE or not in_scope(operation, scope):
             paces.append(Pace(WAITING if operation.state != State.NEEDS_PERSON else IDLE))
         else:
-            paces.append(_pace_of_moving(operation, now))
+            moving.append(operation)
+    known = expected.of(request, moving)
+    paces += [_pace_of_moving(operation, known[operation.pk], now) for operation in moving]
     return min(paces, key=lambda pace: pace.seconds)
 
 
-def _pace_of_moving(operation: Operation, now: datetime) -> Pace:
-    span = expected(operation.kind)
-    began = operation.accepted_at or operation.sent_at
-    if span is None or began is None:
+def _pace_of_moving(operation: Operation, estimate: Estimate | None, now: datetime) -> Pace:
+    began = began_at(operation)
+    if estimate is None or began is None:
         return Pace(MOVING)
-    near = began + span.low - AFTER_ACTION
+    near = began + estimate.low - AFTER_ACTION
     if now < near:
         return Pace(MOVING, near)
-    late = began + span.high + AFTER_ACTION
+    late = began + estimate.late + AFTER_ACTION
     return Pace(OURS, late) if now < late else Pace(MOVING)
 
 

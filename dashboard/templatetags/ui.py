@@ -5,6 +5,7 @@
     {% state_badge operation %}             our word for an operation
     {% operation_title operation %}         "Restore of web-1 to nightly"
     {% progress operation %}                an honest bar with words
+    {% usually "create" server %}           how long it would take, and who says so
     {% slots 4 5 %}                         four of five slots
     {% ago time %}  {% when time %}         "3 min ago", "23 Nov 2025, 14:02 Europe/Berlin"
     {% elapsed since %}                     "2 min 13 s", ticking
@@ -29,17 +30,17 @@ from typing import Any, NamedTuple
 
 import lucide
 from django import template
-from django.conf import settings
 from django.forms import BoundField
 from django.template import Context
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 
+from dashboard import expected
 from snapshots import estimates, permissions
 from snapshots.estimates import Estimate
 from snapshots.events import line
@@ -227,6 +228,29 @@ def when(value: datetime | None) -> SafeString | str:
     )
 
 
+@register.simple_tag
+def stamp_now() -> str:
+    """When this page was made, absolute, with the zone."""
+    return stamp(timezone.now())
+
+
+@register.simple_tag
+def ticking_words() -> SafeString:
+    """The sentences above for short times, for the script that keeps them true.
+
+    Days are left to the server: their words change with the number.
+    """
+    words = {
+        "now": gettext("just now"),
+        "min-ago": gettext("%d min ago"),
+        "h-ago": gettext("%d h ago"),
+        "s": gettext("%d s"),
+        "min-s": gettext("%(min)d min %(s)d s"),
+        "h-min": gettext("%(h)d h %(min)d min"),
+    }
+    return format_html_join("", ' data-{}="{}"', words.items())
+
+
 @register.filter
 def clock(value: datetime | None) -> str:
     """The time of day with seconds, for "as of 14:02:11"."""
@@ -286,60 +310,42 @@ def memory(megabytes: int) -> str:
     return gettext("%s GB memory") % number_format(f"{megabytes / 1024:.1f}".removesuffix(".0"))
 
 
-def expected(kind: str) -> Estimate | None:
-    return estimates.documented(kind)
+@register.simple_tag
+def usually(kind: str, server: Server | None = None) -> str:
+    """How long it would take; from the documentation alone if no server is given."""
+    if server is None:
+        return expected.usually(estimates.documented(kind), kind)
+    return expected.usually(estimates.for_kind(kind, server), kind, server.plan)
 
 
-def usually(kind: str) -> str:
-    """The documented range in words; empty where nothing is documented."""
-    span = expected(kind)
-    if span is None:
-        return ""
-    pace = settings.PROVIDER_PACE
-    low, high = span.low.total_seconds(), span.high.total_seconds()
-    if pace == 1:
-        return gettext("usually %(low)d–%(high)d min (provider’s documentation)") % {
-            "low": low // 60,
-            "high": high // 60,
-        }
-    unit = gettext("%(low)d–%(high)d min") if low >= 120 else gettext("%(low)d–%(high)d s")
-    share = 60 if low >= 120 else 1
-    return gettext(
-        "usually %(range)s here: the simulated provider runs %(pace)s times faster than documented"
-    ) % {
-        "range": unit % {"low": round(low / share), "high": round(high / share)},
-        "pace": number_format(pace, decimal_pos=0 if pace == int(pace) else 1),
-    }
-
-
-@register.simple_tag(name="usually")
-def usually_tag(kind: str) -> str:
-    return usually(kind)
-
-
-@register.inclusion_tag("shell/_progress.html")
-def progress(operation: Operation) -> dict[str, Any]:
+@register.inclusion_tag("shell/_progress.html", takes_context=True)
+def progress(context: Context, operation: Operation) -> dict[str, Any]:
     """A bar that moves with time and never claims the end; words that say what it rests on."""
-    began = operation.accepted_at or operation.sent_at
-    span = expected(operation.kind)
-    moving = operation.state in (State.RUNNING, State.SENDING) and began is not None
-    passed = (timezone.now() - began).total_seconds() if began else 0.0
+    began = estimates.began_at(operation)
+    if began is None or operation.state not in (State.RUNNING, State.SENDING):
+        return {}
+    # The other bars of this page are those of operations in the tray: all are read at once.
+    others = getattr(context.get("tray"), "under_way", ())
+    moving = [one for one in others if one.state in (State.RUNNING, State.SENDING)]
+    known = expected.of(context.get("request"), [operation, *moving])
+    estimate = known[operation.pk]
+    passed = timezone.now() - began
     return {
         "operation": operation,
-        "began": began if moving else None,
-        "start": int(began.timestamp()) if began else None,
-        "median": int(span.median.total_seconds()) if span else None,
-        "percent": share_done(passed, span) if moving else None,
-        "usually": usually(operation.kind),
-        "slow": bool(span and moving and passed > span.high.total_seconds()),
+        "began": began,
+        "estimate": estimate,
+        "percent": share_done(passed, estimate),
+        "usually": expected.usually(estimate, operation.kind, operation.server.plan),
+        "is_slow": operation.slow_at or (estimate is not None and passed > estimate.late),
     }
 
 
-def share_done(passed: float, span: Estimate | None) -> int | None:
+def share_done(passed: timedelta, estimate: Estimate | None) -> int | None:
     """1 - exp(-1.6 t/median), capped: honest, always moving, never the end before the end."""
-    if span is None:
+    if estimate is None:
         return None
-    return min(95, int(100 * (1 - exp(-1.6 * passed / span.median.total_seconds()))))
+    median = max(estimate.median, timedelta(seconds=1))
+    return min(95, int(100 * (1 - exp(-1.6 * (passed / median)))))
 
 
 @register.inclusion_tag("shell/_slots.html")
