@@ -186,10 +186,12 @@ class Since:
     def has_changed(self, account_id: int) -> bool:
         return self.before is None or self.before.get(account_id) != self.now.get(account_id)
 
-    def rows(self, queryset: QuerySet[Any], **by: type[Model]) -> list[Any] | None:
+    def rows(
+        self, queryset: QuerySet[Any], *shown_with: tuple[type[Model], str]
+    ) -> list[Any] | None:
         """The changed rows, or None when the list should come as a whole.
 
-        `server=Operation` takes the rows whose operations changed for changed, too.
+        `(Operation, "server")` takes rows for changed that are the server of a changed operation.
         """
         if self.before is None or self.before.keys() != self.now.keys():
             return None
@@ -198,7 +200,7 @@ class Since:
             if self.has_changed(pk):
                 newer = Q(account_id=pk, revision__gt=self.changed(pk))
                 query |= newer
-                for name, model in by.items():
+                for model, name in shown_with:
                     query |= Q(pk__in=model._default_manager.filter(newer).values(name))
         found = list(queryset.filter(query)[: MOST_ROWS + 1])
         return found if len(found) <= MOST_ROWS else None
@@ -345,6 +347,7 @@ class Watch:
     is_eager: bool = False
     news: tuple[str, ...] = ()
     outcomes: tuple[Operation, ...] = ()
+    failure: str = ""  # for the title, until somebody is back at the page
     list: str = ""  # which rows the page's list shows, as a mark: see `listing`
 
     def __post_init__(self) -> None:
@@ -434,6 +437,7 @@ def _answer(
         watch.ended, watch.is_eager = END in parts, SOON in parts
         watch.list = since.list
         watch.news, watch.outcomes = _news(request, since, match[0])
+        watch.failure = _failure(request, since)
         for part in [*parts, *_shell(request, since, before, now)]:
             yield _rendered(part, request)
         if watch.outcomes:
@@ -490,6 +494,15 @@ def _news(
         if one.is_ended and one.asked_by_id == request.user.pk and not is_subject(one, scope)
     )
     return news[:5], outcomes[:5]
+
+
+def _failure(request: HttpRequest, since: Since) -> str:
+    """The newest operation that did not come off since the page last asked."""
+    for one in () if since.is_full else tray(request).changed(since):
+        if one.state in (State.FAILED, State.NOT_APPLIED, State.EXPIRED):
+            words = {"state": one.get_state_display(), "operation": operation_title(one)}
+            return _("%(state)s: %(operation)s") % words
+    return ""
 
 
 def _number(text: str | None) -> int:

@@ -9,35 +9,37 @@
   const say = (words) => { const region = byId("status"); if (region && words) region.textContent = words; };
 
   // -- time in words ------------------------------------------------------------------------------
-  const units = (chip?.dataset.units || "s|min|h|days").split("|");
-  const agoWords = (chip?.dataset.ago || "").split("|");
+  // The server's own sentences. Days are left as it wrote them: their words change with the number.
+  const fill = (words, values) => (words || "").replace(/%(?:\((\w+)\))?d/g, (_all, name) => values[name || "d"]);
+  const said = (name, values) => fill(chip?.dataset[name], values);
+  const twoDays = 172_800;
   function span(seconds) {
     const s = Math.max(0, Math.floor(seconds)), m = Math.floor(s / 60), h = Math.floor(m / 60);
-    if (s < 60) return `${s} ${units[0]}`;
-    if (m < 60) return `${m} ${units[1]} ${s % 60} ${units[0]}`;
-    return h < 48 ? `${h} ${units[2]} ${m % 60} ${units[1]}` : `${Math.floor(h / 24)} ${units[3]}`;
+    if (s < 60) return said("s", { d: s });
+    return m < 60 ? said("minS", { min: m, s: s % 60 }) : said("hMin", { h, min: m % 60 });
   }
   function ago(seconds) {
-    const m = Math.max(1, Math.floor(seconds / 60)), h = Math.floor(m / 60);
-    if (seconds < 45) return agoWords[0];
-    if (m < 60) return agoWords[1].replace("{n}", m);
-    return h < 48 ? agoWords[2].replace("{n}", h) : agoWords[3].replace("{n}", Math.floor(h / 24));
+    const m = Math.max(1, Math.floor(seconds / 60));
+    if (seconds < 45) return said("now");
+    return m < 60 ? said("minAgo", { d: m }) : said("hAgo", { d: Math.floor(m / 60) });
   }
   const write = (element, words) => { if (element.textContent !== words) element.textContent = words; };
   function tick() {
     const now = Date.now() / 1000;
-    for (const one of document.querySelectorAll("[data-since]")) write(one, span(now - one.dataset.since));
     for (const bar of document.querySelectorAll("progress[data-median]")) {
       const part = 1 - Math.exp((-1.6 * (now - bar.dataset.from)) / bar.dataset.median);
       bar.value = Math.max(0, Math.min(95, 100 * part));
     }
-    if (agoWords.length === 4) {
-      for (const one of document.querySelectorAll("time[data-ago]")) {
-        const passed = now - Date.parse(one.dateTime) / 1000;
-        if (passed < 172_800) write(one, ago(passed));
-      }
+    if (!chip) return;
+    for (const one of document.querySelectorAll("[data-since]")) {
+      const passed = now - one.dataset.since;
+      if (passed < twoDays) write(one, span(passed));
     }
-    if (chip) draw();
+    for (const one of document.querySelectorAll("time[data-ago]")) {
+      const passed = now - Date.parse(one.dateTime) / 1000;
+      if (passed < twoDays) write(one, ago(passed));
+    }
+    draw();
   }
 
   // -- the chip -----------------------------------------------------------------------------------
@@ -51,9 +53,9 @@
     if (failures) return "retrying";
     return Date.now() - answered < Math.max(20_000, 1500 * Number(poller()?.dataset.seconds || 60)) ? "live" : "updated";
   }
-  let clock;
-  try { clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium", hour12: false, timeZone: chip?.dataset.zone }); }
-  catch { clock = new Intl.DateTimeFormat([], { timeStyle: "medium", hour12: false }); }
+  let clock; // digits alone, as the server writes them; some languages have no data in browsers
+  try { clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: chip?.dataset.zone }); }
+  catch { clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" }); }
   function draw() {
     const now = state(), button = byId("freshness-switch");
     const time = clock.format(answered);
@@ -114,10 +116,22 @@
   // -- what came ----------------------------------------------------------------------------------
   document.addEventListener("htmx:oobAfterSwap", (event) => {
     if (event.detail.target?.id !== "live") return;
-    const element = poller(), running = Number(element.dataset.running);
+    const element = poller();
     say([...element.querySelectorAll("span")].map((line) => line.textContent).join(". "));
-    document.title = (running ? `(${running}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+    if (element.dataset.failure) failure = element.dataset.failure;
+    entitle();
   });
+  // A failure stands in the title and on the icon until somebody is back at the page.
+  const title = document.title.replace(/^\(\d+\) /, ""), icon = byId("favicon"), calm = icon?.href;
+  let failure = "";
+  function entitle() {
+    const running = Number(poller()?.dataset.running);
+    document.title = failure ? `${failure} · Holdfast` : (running ? `(${running}) ` : "") + title;
+    if (icon) icon.href = failure ? icon.dataset.failed : calm;
+  }
+  for (const kind of ["pointerdown", "keydown"]) {
+    document.addEventListener(kind, () => { if (failure) { failure = ""; entitle(); } }, { passive: true });
+  }
   document.addEventListener("htmx:responseError", (event) => { if (event.target.id !== "live" && event.detail.xhr.status >= 500) apologise(); });
   document.addEventListener("htmx:sendError", (event) => { if (event.target.id !== "live") apologise(); });
   function apologise() {
@@ -140,6 +154,10 @@
     if (flash) flash.closest(".flash").remove();
     if (event.target.closest("#freshness-switch")) pause(!paused, true);
   });
+  addEventListener("beforeprint", () => {
+    const words = byId("print-checked");
+    if (words) words.textContent = words.dataset.words.replace("{time}", clock.format(answered));
+  });
   setInterval(() => {
     tick();
     if (chip && !paused && Date.now() - touched > idleLimit) pause(true, false);
@@ -149,5 +167,7 @@
     }
   }, 1000);
   if (chip) { chip.hidden = false; draw(); }
+  const nav = document.querySelector(".nav-main"), here = nav?.querySelector("[aria-current]");
+  if (here) nav.scrollBy({ left: here.getBoundingClientRect().left - nav.getBoundingClientRect().left - 60, behavior: "instant" });
   byId("error-summary")?.focus();
 })();
