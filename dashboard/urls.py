@@ -7,8 +7,11 @@ from django.urls import include, path
 from dashboard.views import (
     accounts,
     activity,
+    batches,
+    connecting,
     health,
     help,
+    invitations,
     live,
     operations,
     overview,
@@ -17,6 +20,7 @@ from dashboard.views import (
     servers,
     snapshot_list,
     snapshots,
+    team,
 )
 
 front = [
@@ -25,23 +29,31 @@ front = [
 ]
 provider_accounts = [
     path("accounts/", accounts.index, name="accounts"),
+    path("accounts/new/", connecting.connect, name="connect_account"),
     path("accounts/<int:pk>/", accounts.page, name="account"),
+    path("accounts/<int:pk>/look/", accounts.look, name="look_at_account"),
+    path("accounts/<int:pk>/token/", connecting.replace, name="replace_token"),
+    path("accounts/<int:pk>/change/", accounts.change, name="change_account"),
+    path("accounts/<int:pk>/remove/", accounts.remove, name="remove_account"),
     path("accounts/<int:pk>/pause/", accounts.pause, name="pause_account"),
     path("accounts/<int:pk>/resume/", accounts.resume, name="resume_account"),
 ]
 machines = [
     path("servers/", server_list.index, name="servers"),
+    path("servers/snapshots/new/", batches.take, name="take_snapshots"),
     path("servers/<int:pk>/", servers.page, name="server"),
     path("servers/<int:pk>/snapshots/new/", servers.take, name="take_snapshot"),
     path("servers/<int:pk>/start/", servers.start, name="start_server"),
 ]
 copies = [
     path("snapshots/", snapshot_list.index, name="snapshots"),
+    path("snapshots/delete/", batches.delete, name="delete_snapshots"),
     path("snapshots/<int:pk>/", snapshots.page, name="snapshot"),
     path("snapshots/<int:pk>/restore/", snapshots.restore, name="restore_snapshot"),
     path("snapshots/<int:pk>/delete/", snapshots.delete, name="delete_snapshot"),
 ]
 changes = [
+    path("batches/<int:pk>/", batches.page, name="batch"),
     path("operations/<int:pk>/", operations.page, name="operation"),
     path("operations/<int:pk>/cancel/", operations.cancel, name="cancel_operation"),
     path("operations/<int:pk>/verdict/", operations.verdict, name="give_verdict"),
@@ -58,6 +70,19 @@ personal_settings = [
     path("settings/language/", personal.language, name="language"),
 ]
 people = [
+    path("team/", team.index, name="team_index"),
+    path("team/new/", team.create, name="create_team"),
+    path("team/chosen/", team.switch, name="choose_team"),
+    path("team/<int:pk>/", team.page, name="team"),
+    path("team/<int:pk>/name/", team.rename, name="rename_team"),
+    path("team/<int:pk>/leave/", team.leave, name="leave_team"),
+    path("team/<int:pk>/invite/", invitations.invite, name="invite"),
+    path("members/<int:pk>/role/", team.role, name="change_role"),
+    path("members/<int:pk>/remove/", team.remove, name="remove_member"),
+    path("invitations/<int:pk>/", invitations.team_of, name="team_of_invitation"),
+    path("invitations/<int:pk>/withdraw/", invitations.withdraw, name="withdraw_invitation"),
+    path("join/", invitations.join, name="join"),
+    path("join/<str:secret>/", invitations.open_link, name="open_invitation"),
     path("auth/", include("allauth.account.urls")),
 ]
 machinery = [

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from snapshots import events, teams
 from snapshots.errors import Refused
 from snapshots.models import Invitation, Membership, Role, Team, User
-from snapshots.permissions import MANAGE_PEOPLE, may_now, require
+from snapshots.permissions import MANAGE_PEOPLE, TABLE, require
 from snapshots.teams import RANK, check_rank, locked
 
 
@@ -76,7 +76,21 @@ def fingerprint(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def objection(invitation: Invitation) -> str:
+def pending(team: Team) -> list[Invitation]:
+    """What may still be used, newest first; each with its `objection`, if it is void already."""
+    unused = team.invitations.filter(
+        accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
+    )
+    roles = dict(
+        Membership.objects.filter(team=team, user__is_active=True).values_list("user_id", "role")
+    )
+    found = list(unused.order_by("-pk"))
+    for one in found:
+        one.objection = objection(one, roles.get(one.invited_by_id, ""))  # type: ignore[attr-defined, arg-type]
+    return found
+
+
+def objection(invitation: Invitation, inviters_role: str | None = None) -> str:
     """Why nobody can join by it any more; empty if somebody can."""
     if invitation.accepted_at:
         return _("This invitation has been used. It works once.")
@@ -84,13 +98,18 @@ def objection(invitation: Invitation) -> str:
         return _("This invitation has been withdrawn.")
     if invitation.expires_at <= timezone.now():
         return _("This invitation is too old. It worked for three days.")
-    inviter = Membership.objects.filter(team=invitation.team_id, user=invitation.invited_by).first()
-    still_may = may_now(invitation.invited_by_id, MANAGE_PEOPLE, invitation.team_id)
-    if inviter is None or not still_may or RANK[Role(inviter.role)] < RANK[Role(invitation.role)]:
-        return _("%(person)s, who invited you, may no longer do so.") % {
+    role = _inviters_role(invitation) if inviters_role is None else inviters_role
+    if MANAGE_PEOPLE not in TABLE.get(role, ()) or RANK[Role(role)] < RANK[Role(invitation.role)]:
+        return _("%(person)s, who made this invitation, may no longer do so.") % {
             "person": invitation.invited_by_name
         }
     return ""
+
+
+def _inviters_role(invitation: Invitation) -> str:
+    """As it is now; empty for somebody who has left or is switched off."""
+    present = Membership.objects.filter(team=invitation.team_id, user__is_active=True)
+    return present.filter(user=invitation.invited_by).values_list("role", flat=True).first() or ""
 
 
 def accept(invitation: Invitation, *, user: User) -> Membership:

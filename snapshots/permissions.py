@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from snapshots.errors import NotAllowed
 from snapshots.models import (
     Account,
+    Batch,
     Event,
     Membership,
     Operation,
@@ -32,6 +33,8 @@ MANAGE_WEBHOOKS = "manage_webhooks"
 READ_AUDIT = "read_audit"
 APPROVE = "approve"  # reserved
 SCHEDULE = "schedule"  # reserved
+
+RESERVED = frozenset({APPROVE, SCHEDULE})  # in the table, and asked by nothing yet
 
 RIGHTS: dict[str, Promise] = {
     VIEW: gettext_lazy("see servers, snapshots and their history"),
@@ -139,6 +142,10 @@ def visible_operations(user: User) -> QuerySet[Operation]:
     return Operation.objects.filter(team_id__in=user.roles).select_related(
         "server", "snapshot", "account__team"
     )
+
+
+def visible_batches(user: User) -> QuerySet[Batch]:
+    return Batch.objects.filter(team_id__in=user.roles).select_related("team")
 
 
 def visible_events(user: User) -> QuerySet[Event]:

@@ -86,6 +86,12 @@ def grantable(actor: User, team: Team) -> list[Role]:
     return [role for role in Role if mine and RANK[role] <= RANK[Role(mine)]]
 
 
+def require_reach(actor: User, membership: Membership) -> None:
+    """Raise `NotAllowed` unless `actor` may change this member."""
+    require(actor, MANAGE_PEOPLE, membership.team)
+    check_rank(actor, membership.team, Role(membership.role))
+
+
 def change_role(membership: Membership, role: Role, *, actor: User) -> None:
     """Make a member something else, from their next request on. Raises `Refused`."""
     team = membership.team

@@ -1,0 +1,203 @@
+"""Teams in the browser: who is in them as what, and which one is being looked at."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard import teams_here
+from dashboard.addresses import own_path
+from dashboard.forms import Needed, Told
+from dashboard.templatetags.ui import shown
+from dashboard.views.operations import posted, see_other
+from snapshots import invitations, teams
+from snapshots.models import Membership, Role, Team
+from snapshots.permissions import MANAGE_PEOPLE, RESERVED, RIGHTS, TABLE, may, require, why_not
+from snapshots.teams import RANK, grantable
+
+WHAT_ROLES_DO = {
+    Role.VIEWER: gettext_lazy("Sees servers, snapshots and their history."),
+    Role.OPERATOR: gettext_lazy("Takes snapshots as well."),
+    Role.RESTORER: gettext_lazy(
+        "Restores servers, deletes snapshots, and stops and starts servers as well."
+    ),
+    Role.ADMIN: gettext_lazy("Manages provider accounts and people as well."),
+    Role.OWNER: gettext_lazy("May do the same as an admin, and makes other people owners."),
+}
+
+
+class Name(Told):
+    name = Needed(
+        label=gettext_lazy("Name"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class RoleChoice(forms.ChoiceField):
+    """A role up to one's own, each with what it lets people do."""
+
+    widget = forms.RadioSelect
+
+    def offer(self, roles: list[Role]) -> None:
+        self.choices = [(role.value, role.label) for role in roles]
+
+    def clean(self, value: Any) -> Role:
+        return Role(super().clean(value))
+
+
+class ChangeRole(Told):
+    role = RoleChoice(label=gettext_lazy("Role"))
+
+
+def choices(form: forms.Form) -> list[tuple[Any, Any]]:
+    """The buttons of a form's roles, each with what the role lets people do."""
+    return [(radio, WHAT_ROLES_DO[Role(radio.data["value"])]) for radio in form["role"]]
+
+
+# -- teams ----------------------------------------------------------------------------------------
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """The chosen team; without a choice, all teams of the person."""
+    mine = list(request.user.roles)
+    pk = teams_here.chosen(request) or (mine[0] if len(mine) == 1 else None)
+    if pk:
+        return redirect("team", pk)
+    rows = Membership.objects.filter(user=request.user).select_related("team")
+    return render(request, "team/list.html", {"memberships": rows.order_by("team__name")})
+
+
+@require_safe
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One team: who is in it, what each role may do, and who is invited."""
+    team = found(request, pk)
+    members = Membership.objects.filter(team=team).select_related("user")
+    manages = may(request.user, MANAGE_PEOPLE, team)
+    context = {
+        "team": team,
+        "members": sorted(members, key=lambda one: (-RANK[Role(one.role)], str(one.user).lower())),
+        "grantable": grantable(request.user, team) if manages else (),
+        "invitations": invitations.pending(team) if manages else (),
+        "roles": [(role, WHAT_ROLES_DO[role]) for role in Role],
+        "rights": table_of_rights(),
+        "why_not": why_not(request.user, MANAGE_PEOPLE, team),
+    }
+    return render(request, "team/page.html", context)
+
+
+def table_of_rights() -> list[tuple[Any, list[tuple[Role, bool]]]]:
+    """The table that the gates ask, a row for each right that means something today."""
+    return [
+        (words, [(role, right in TABLE[role]) for role in Role])
+        for right, words in RIGHTS.items()
+        if right not in RESERVED
+    ]
+
+
+def found(request: HttpRequest, pk: int) -> Team:
+    return get_object_or_404(Team, pk=pk, members=request.user)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    """Anybody may begin a team, and owns it then."""
+    form = Name(posted(request))
+    if team := form.tell(partial(teams.create_team, owner=request.user)):
+        request.user.__dict__.pop("roles", None)  # read before it existed
+        teams_here.choose(request, team.pk)
+        words = _("%(team)s is created, and it is yours.")
+        messages.success(request, words % {"team": shown(team.name)})
+        return see_other(request, "team", team.pk)
+    status = 422 if form.is_bound else 200
+    return render(request, "team/create.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rename(request: HttpRequest, pk: int) -> HttpResponse:
+    team = found(request, pk)
+    require(request.user, MANAGE_PEOPLE, team)
+    form = Name(posted(request), initial={"name": team.name})
+    if form.tells(partial(teams.rename_team, team, actor=request.user)):
+        messages.success(request, _("The team is renamed."))
+        return see_other(request, "team", team.pk)
+    context = {"team": team, "form": form}
+    return render(request, "team/rename.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def switch(request: HttpRequest) -> HttpResponse:
+    """Look at one team's things from now on, or at those of all: back to where one was."""
+    pk = request.POST.get("team", "")
+    teams_here.choose(request, int(pk) if pk.isdecimal() and len(pk) < 19 else None)
+    back = own_path(request, request.headers.get("Referer", "")) or resolve_url("overview")
+    return HttpResponseRedirect(resolve_url("team_index") if back.startswith("/team/") else back)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: HttpRequest, pk: int) -> HttpResponse:
+    team = found(request, pk)
+    form, name = Told(posted(request)), shown(team.name)
+    if form.tells(partial(teams.leave, team, actor=request.user)):
+        messages.success(request, _("You are no longer in %(team)s.") % {"team": name})
+        return see_other(request, "overview")
+    membership = Membership.objects.get(team=team, user=request.user)
+    context = {"team": team, "form": form, "unsent": teams.unsent(membership)}
+    return render(request, "team/leave.html", context, status=422 if form.is_bound else 200)
+
+
+# -- members --------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def role(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a member something else."""
+    member = within_reach(request, pk)
+    form = ChangeRole(posted(request), initial={"role": member.role})
+    form.fields["role"].offer(grantable(request.user, member.team))
+    if form.tells(partial(teams.change_role, member, actor=request.user)):
+        who = {"person": shown(member.user), "role": Role(form.cleaned_data["role"]).label}
+        messages.success(request, _("%(person)s is %(role)s from the next click on.") % who)
+        return see_other(request, "team", member.team_id)
+    return about(request, member, form, "team/role.html")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a member out of the team."""
+    member = within_reach(request, pk)
+    form = Told(posted(request))
+    if form.tells(partial(teams.remove_member, member, actor=request.user)):
+        who = {"person": shown(member.user), "team": shown(member.team.name)}
+        messages.success(request, _("%(person)s is no longer in %(team)s.") % who)
+        return see_other(request, "team_index")
+    return about(request, member, form, "team/remove.html")
+
+
+def within_reach(request: HttpRequest, pk: int) -> Membership:
+    """A member whom the person may change. 404 elsewhere, 403 for a higher role."""
+    theirs = Membership.objects.filter(team_id__in=request.user.roles)
+    member = get_object_or_404(theirs.select_related("team", "user"), pk=pk)
+    teams.require_reach(request.user, member)
+    return member
+
+
+def about(request: HttpRequest, member: Membership, form: Told, template: str) -> HttpResponse:
+    context = {
+        "team": member.team,
+        "member": member,
+        "form": form,
+        "choices": choices(form) if "role" in form.fields else (),
+        "is_self": member.user_id == request.user.pk,
+        "unsent": teams.unsent(member),
+    }
+    return render(request, template, context, status=422 if form.is_bound else 200)
