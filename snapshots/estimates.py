@@ -217,6 +217,4 @@ def spell(length: timedelta) -> str:
     seconds = length.total_seconds()
     if settings.PROVIDER_PACE != 1 and seconds < 120:
         return _("%d s") % ceil(seconds)
-    if seconds < 60:
-        return _("less than a minute")
     return _("%d min") % ceil(seconds / 60)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from snapshots.estimates import spell
 from snapshots.models import (
     Account,
     Event,
@@ -45,6 +47,13 @@ class Verb(models.TextChoices):
         "create.running",
         _("the provider is taking the snapshot {snapshot} of {server}"),
     )
+    CREATE_SLOW = (
+        "create.slow",
+        _(
+            "the snapshot {snapshot} of {server} takes longer than usual:"
+            " {passed} so far, usually up to {usual}"
+        ),
+    )
     CREATE_IN_DOUBT = (
         "create.in_doubt",
         _("it is not known whether the snapshot {snapshot} of {server} is being taken: {why}"),
@@ -69,6 +78,13 @@ class Verb(models.TextChoices):
     RESTORE_SENDING = "restore.sending", _("the restore of {server} to {snapshot} goes out")
     RESTORE_REQUEUED = "restore.requeued", _("the restore of {server} was not sent: {why}")
     RESTORE_RUNNING = "restore.running", _("the provider is restoring {server} to {snapshot}")
+    RESTORE_SLOW = (
+        "restore.slow",
+        _(
+            "the restore of {server} to {snapshot} takes longer than usual:"
+            " {passed} so far, usually up to {usual}"
+        ),
+    )
     RESTORE_IN_DOUBT = (
         "restore.in_doubt",
         _("it is not known whether {server} is being restored: {why}"),
@@ -137,6 +153,10 @@ class Verb(models.TextChoices):
     STOP_REQUEUED = "stop.requeued", _("the request to stop {server} was not sent: {why}")
     STOP_RUNNING = "stop.running", _("the provider is stopping {server}")
     STOP_IN_DOUBT = "stop.in_doubt", _("it is not known whether {server} is being stopped: {why}")
+    STOP_SLOW = (
+        "stop.slow",
+        _("stopping {server} takes longer than usual: {passed} so far, usually up to {usual}"),
+    )
     STOP_NEEDS_PERSON = (
         "stop.needs_person",
         _("a person must look whether {server} was stopped: {why}"),
@@ -157,6 +177,10 @@ class Verb(models.TextChoices):
     START_IN_DOUBT = (
         "start.in_doubt",
         _("it is not known whether {server} is being started: {why}"),
+    )
+    START_SLOW = (
+        "start.slow",
+        _("starting {server} takes longer than usual: {passed} so far, usually up to {usual}"),
     )
     START_NEEDS_PERSON = (
         "start.needs_person",
@@ -315,6 +339,9 @@ def sentence(event: Event) -> str:
     data = dict(event.data)
     if data.get("reason") in Reason.values:
         data["why"] = Reason(data["reason"]).sentence(data)
+    for name in ("passed", "usual"):  # seconds
+        if isinstance(data.get(name), int | float):
+            data[name] = spell(timedelta(seconds=data[name]))
     for name in ("role", "old_role"):
         if data.get(name) in Role.values:
             data[name] = Role(data[name]).label

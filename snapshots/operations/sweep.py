@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from snapshots.models import Account, Operation, Reason, State
 from snapshots.models.operation import HOLDING
-from snapshots.operations import times
+from snapshots.operations import slow, times
 from snapshots.operations.settle import settle
 from snapshots.operations.states import end_stopped, let_next, move
 
@@ -38,6 +38,7 @@ def sweep() -> None:
     _each(late.order_by("pk"), _expire)
     _each(undecided.order_by("due_at"), lambda row: _decide(row, now))
     _each(_stuck(), lambda row: let_next(row.account_id, row.lock_key))
+    _tell_slow(rows.filter(state=State.RUNNING, slow_at=None), now)
 
 
 def _stuck() -> QuerySet[Operation]:
@@ -52,13 +53,19 @@ def _stuck() -> QuerySet[Operation]:
     ).order_by("pk")
 
 
-def _each(rows: QuerySet[Operation], work: Callable[[Operation], object]) -> None:
+def _each(rows: QuerySet[Operation] | list[Operation], work: Callable[[Operation], object]) -> None:
     """One row that cannot be handled now must not keep the others, or the tick, from theirs."""
     for row in rows[:QUOTA]:
         try:
             work(row)
         except Exception:
             log.exception("operation %s: not brought up to date; the next tick tries again", row.pk)
+
+
+def _tell_slow(running: QuerySet[Operation], now: datetime) -> None:
+    late = slow.late(list(running.order_by("sent_at")[:QUOTA]), now)
+    usual = {row.pk: estimate for row, estimate in late}
+    _each([row for row, _estimate in late], lambda row: slow.tell(row, usual[row.pk], now))
 
 
 def _decide(operation: Operation, now: datetime) -> None:
