@@ -226,3 +226,77 @@ def test_an_error_of_ours_is_told_and_looking_goes_on_later(stage, account, monk
     monkeypatch.undo()
     stage.look(account)
     assert fresh(account).trouble == ""
+
+
+def known(stage, account):
+    """Look until a look has found nothing to write, so that the answer's bytes are known."""
+    stage.look(account)
+    stage.look(account)
+    assert fresh(account).mirrored
+
+
+def wrong_by_hand(server):
+    """A row that is not as listed, without a revision that tells so."""
+    Server.objects.filter(pk=server.pk).update(status="wrong")
+
+
+def test_the_same_answer_again_is_not_compared_again(stage, account, server):
+    known(stage, account)
+    wrong_by_hand(server)
+    stage.look(account)
+    assert fresh(server).status == "wrong"
+    assert fresh(account).complete_pass_at == fresh(account).applied_pass_at
+    assert Pass.objects.filter(account=account).latest("begun_at").complete
+
+
+def test_another_answer_is_compared(stage, account, server):
+    known(stage, account)
+    wrong_by_hand(server)
+    stage.provider.snapshot(server.remote_id, "by-hand")
+    stage.look(account)
+    stage.provider.outside.power(server.remote_id, "stop")
+    stage.look(account)
+    assert fresh(server).status == "stopped"
+    assert "by-hand" in names(Snapshot, account)
+
+
+def test_what_changed_in_our_rows_is_compared_again(stage, account, server):
+    known(stage, account)
+    wrong_by_hand(server)
+    Account.next_revision(account.pk)
+    stage.look(account)
+    assert fresh(server).status == "active"
+
+
+def test_every_hour_all_is_compared_again(stage, account, server):
+    known(stage, account)
+    wrong_by_hand(server)
+    stage.later(hours=1)
+    stage.look(account)
+    assert fresh(server).status == "active"
+
+
+def test_what_is_watched_is_looked_for_in_an_answer_that_is_known(stage, account, server, oscar):
+    operation = stage.send(take(server, oscar))
+    known(stage, account)
+    before = operation.sightings.count()
+    stage.look(account)
+    assert operation.sightings.count() == before + 1
+
+
+def test_a_snapshot_that_is_missing_is_not_forgotten_because_the_answer_is_the_same(
+    stage, account, snapshot
+):
+    known(stage, account)
+    stage.provider.outside.delete_snapshot(snapshot.remote_id)
+    for _ in range(3):
+        stage.later(minutes=1)
+        stage.look(account)
+    assert fresh(snapshot).gone_at is not None
+
+
+def test_the_pages_of_a_listing_are_charged(stage, account):
+    budget.spend(account.pk, 12)
+    assert fresh(account).reads_left == 30 - 2 - 12
+    budget.spend(account.pk, 1000)
+    assert fresh(account).reads_left == -30  # a minute's worth at most

@@ -11,9 +11,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from snapshots import accounts
+from snapshots.inventory import memory
 from snapshots.inventory.evidence import note_sightings
 from snapshots.inventory.mirror import BATCH, batches, mirror_servers, mirror_snapshots
 from snapshots.models import Account, Operation, Pass
+from snapshots.models.account import READ_DEADLINE
 from snapshots.models.operation import WATCHED
 from snapshots.operations import budget, settle, times
 from snapshots.provider import errors as wire
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 LONGEST_BACK_OFF = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(seconds=times.RETRY_AFTER_MOST)
 QUOTA = 200
+Look = tuple[types.Listing[types.Server], types.Listing[types.Snapshot]]
 
 
 def due() -> list[int]:
@@ -63,8 +66,7 @@ def observe(pk: int) -> None:
         )
         return
     try:
-        with account.client() as client:
-            servers, snapshots = client.servers(), client.snapshots()
+        servers, snapshots = _read(account, begun)
         _looked(account, begun, servers, snapshots)
     except (wire.ProviderError, CannotOpen) as error:
         _failed(account, begun, error)
@@ -74,10 +76,40 @@ def observe(pk: int) -> None:
 
 
 def _lease(account: Account, now: datetime) -> bool:
-    return bool(
-        Account.objects.filter(pk=account.pk, next_pass_at=account.next_pass_at).update(
-            next_pass_at=now + times.PASS_LEASE
-        )
+    """Have the account to ourselves for a while, or for a while longer."""
+    until = now + times.PASS_LEASE
+    held = Account.objects.filter(pk=account.pk, next_pass_at=account.next_pass_at)
+    if not held.update(next_pass_at=until):
+        return False
+    account.next_pass_at = until
+    return True
+
+
+def _read(account: Account, begun: datetime) -> Look:
+    """Both listings. Where nothing of ours is watched, what we know already is not parsed again."""
+    known = memory.Known() if _watched(account, begun) else memory.recall(account, begun)
+    with account.client(_patience(account)) as client:
+        servers = client.servers(known=known.servers)
+        _lease(account, timezone.now())
+        snapshots = client.snapshots(known=known.snapshots if servers.as_known else "")
+        _lease(account, timezone.now())
+    budget.spend(account.pk, servers.calls + snapshots.calls - 2)
+    return servers, snapshots
+
+
+def _patience(account: Account) -> float:
+    """Seconds for a listing: three times what the last look took, more after each that failed."""
+    last = Pass.objects.filter(account=account, complete=True).order_by("-begun_at").first()
+    took = (last.ended_at - last.begun_at).total_seconds() if last else 0.0
+    doubled: int = 2 ** min(account.failed_passes, 8)
+    return min(max(READ_DEADLINE, 3 * took) * doubled, times.LISTING_MOST)
+
+
+def _watched(account: Account, begun: datetime) -> list[Operation]:
+    return list(
+        Operation.objects.filter(account=account, state__in=WATCHED, sent_at__lte=begun)
+        .select_related("account", "server", "team", "snapshot")
+        .order_by("pk")
     )
 
 
@@ -89,21 +121,25 @@ def _looked(
 ) -> None:
     complete = servers.complete and snapshots.complete
     current = Account.objects.filter(pk=account.pk, token_version=account.token_version)
-    if not current.exists():
+    now = current.values_list("revision", flat=True).first()
+    if servers.as_known and now != account.revision:
+        # What we knew is not known any more, and what was listed was not read.
+        Account.objects.filter(pk=account.pk).update(next_pass_at=timezone.now(), nudged_at=None)
+        return
+    if now is None:
         complete = False  # begun under a token that has been replaced since
     # A pass that began earlier than one already mirrored must not turn the rows back.
     newest = current.filter(Q(applied_pass_at__isnull=True) | Q(applied_pass_at__lt=begun))
-    if newest.update(applied_pass_at=begun):
-        mirror_servers(account, begun, servers)
-        mirror_snapshots(account, begun, snapshots)
+    if newest.update(applied_pass_at=begun) and not snapshots.as_known:
+        is_same = servers.as_known or mirror_servers(account, begun, servers)
+        _lease(account, timezone.now())
+        is_same = mirror_snapshots(account, begun, snapshots) and is_same
+        if is_same and now is not None:
+            memory.remember(account, now, begun, servers, snapshots)
     seen_in = Pass.objects.create(
         account=account, begun_at=begun, ended_at=timezone.now(), complete=complete
     )
-    watched = list(
-        Operation.objects.filter(account=account, state__in=WATCHED, sent_at__lte=begun)
-        .select_related("account", "server", "team", "snapshot")
-        .order_by("pk")
-    )
+    watched = [] if servers.as_known else _watched(account, begun)
     note_sightings(account, seen_in, watched, servers, snapshots)
     for operation in watched:
         settle(operation)

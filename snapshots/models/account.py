@@ -69,6 +69,7 @@ class Account(models.Model):
     nudged_at = models.DateTimeField(null=True)
     applied_pass_at = models.DateTimeField(null=True)  # begin of the newest pass in our rows
     complete_pass_at = models.DateTimeField(null=True)  # begin of the newest complete one
+    mirrored = models.CharField(max_length=200, default="", editable=False)  # see inventory.memory
     trouble = models.CharField(max_length=300, default="", blank=True)
     trouble_since = models.DateTimeField(null=True)
     failed_passes = models.PositiveIntegerField(default=0)
@@ -118,9 +119,9 @@ class Account(models.Model):
         self.sealed_token = secrets.seal(token, owner=self._owner, keys=settings.TOKEN_KEYS)
         self.token_hint = token[-4:]
 
-    def client(self) -> Client:
+    def client(self, read_deadline: float = READ_DEADLINE) -> Client:
         """A client with this account's token. Raises `secrets.CannotOpen` if the key is lost."""
-        return Client(self.api_url, self._token().reveal(), read_deadline=READ_DEADLINE)
+        return Client(self.api_url, self._token().reveal(), read_deadline=read_deadline)
 
     def has_token(self, token: str) -> bool:
         """Whether `token` is the present one; False if the key is lost."""

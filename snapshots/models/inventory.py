@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -18,6 +19,14 @@ MARKER = re.compile(r"\s*\[ref:([a-z0-9]{10})\]")
 def marker_in(description: str) -> str:
     found = MARKER.search(description)
     return found[1] if found else ""
+
+
+Identified = tuple[int, str, datetime | None]  # our server's id, the name, when it was taken
+
+
+def same_snapshot(one: Identified, other: Identified) -> bool:
+    """Whether two that have the same id there are one snapshot: ids may be given out again."""
+    return one[:2] == other[:2] and (None in (one[2], other[2]) or one[2] == other[2])
 
 
 class Mirrored(models.Model):
@@ -120,21 +129,17 @@ class Snapshot(Mirrored):
             "gone_at": None,
         }
         row = cls.objects.filter(**where).first()
-        if row and not row.is_same(server, item):
+        if row and not row.is_same(server.pk, item):
             cls.objects.filter(pk=row.pk).update(gone_at=timezone.now(), revision=revision)
         row, _ = cls.objects.update_or_create(
             **where, defaults={"server": server, "revision": revision} | cls.shown(item)
         )
         return row
 
-    def is_same(self, server: Server, item: types.Snapshot) -> bool:
-        """Whether `item`, which has this row's id, is this snapshot: ids may be given out again."""
-        born = (self.created_at, item.created_at)
-        return (
-            self.server_id == server.pk
-            and self.name == item.name
-            and (None in born or born[0] == born[1])
-        )
+    def is_same(self, server_id: int, item: types.Snapshot | Snapshot) -> bool:
+        """Whether `item`, which has this row's id, is this snapshot."""
+        ours = self.server_id, self.name, self.created_at
+        return same_snapshot(ours, (server_id, item.name, item.created_at))
 
     @staticmethod
     def shown(item: types.Snapshot) -> dict[str, Any]:

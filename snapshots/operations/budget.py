@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from snapshots.models import Account
@@ -49,6 +51,14 @@ def _filled(account: Account, now: datetime) -> float:
         rate /= 2
     gained = max((now - account.reads_at).total_seconds(), 0) * rate
     return min(most(), account.reads_left + gained)
+
+
+def spend(account_id: int, reads: int) -> None:
+    """Charge reads that nobody could foresee: the pages of a listing. At most a minute's worth."""
+    most = READS_A_MINUTE * max(settings.PROVIDER_PACE, 1)
+    if reads > 0:
+        left = Greatest(F("reads_left") - reads, Value(-most))
+        Account.objects.filter(pk=account_id).update(reads_left=left)
 
 
 def slow_down(account_id: int) -> None:

@@ -21,7 +21,8 @@ FENCE = 25.0  # seconds after the claim at which a worker that has not finished 
 CLAIM_MAY_TAKE = 3.0  # seconds; a claim that took longer leaves no room for a call
 NUDGE = timedelta(seconds=10)  # due work that nobody took is announced again
 LOOK_HOLDS = timedelta(seconds=45)  # what was read longer ago is no ground for sending
-PASS_LEASE = timedelta(seconds=20)  # a look that has not ended by then may be begun again
+PASS_LEASE = timedelta(seconds=40)  # a look that shows no life for so long may be begun again
+LISTING_MOST = 30.0  # seconds for one listing of a look, however large
 SEND_BEFORE = {
     Kind.RESTORE: timedelta(minutes=10),
     Kind.DELETE: timedelta(hours=1),
