@@ -119,9 +119,7 @@ def at_port(port: int) -> guard.Target:
 
 
 def test_the_host_keeps_its_name(peer):
-    outcome = post(
-        at(peer, listed=True, scheme="http"), b"{}", {}, resolve=Resolver(["127.0.0.1"])
-    )
+    outcome = post(at(peer, listed=True, scheme="http"), b"{}", {}, resolve=Resolver(["127.0.0.1"]))
     assert outcome == Outcome(status=204, is_final=True)
     assert f"Host: hooks.example.com:{peer.port}".encode() in peer.heard[0]
     assert b"Authorization" not in peer.heard[0]

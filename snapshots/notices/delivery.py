@@ -33,6 +33,7 @@ KEPT = timedelta(days=30)
 
 State = Delivery.State
 Trouble = Delivery.Trouble
+OURS = (Trouble.KEY_LOST, Trouble.OUR_FAULT)  # nothing was asked of the receiver
 
 
 def at_once() -> int:
@@ -85,7 +86,7 @@ def _deliver(row: Delivery) -> None:
         _record(row, State.DROPPED, Outcome(trouble))
         return
     outcome = _send(row)
-    if row.webhook:
+    if row.webhook and outcome.trouble not in OURS:
         _note_webhook(row.webhook, outcome)
     if outcome.trouble == Trouble.NONE:
         _record(row, State.SENT, outcome)
