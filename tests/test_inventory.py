@@ -282,6 +282,7 @@ def test_what_is_watched_is_looked_for_in_an_answer_that_is_known(stage, account
     before = operation.sightings.count()
     stage.look(account)
     assert operation.sightings.count() == before + 1
+    assert {sighting.status for sighting in operation.sightings.all()} == {"in_progress"}
 
 
 def test_a_snapshot_that_is_missing_is_not_forgotten_because_the_answer_is_the_same(
