@@ -210,7 +210,17 @@ class Since:
 
 
 LINES = (
-    *("kind", "state", "name", "server__name", "team", "account", "server", "snapshot"),
+    *(
+        "kind",
+        "state",
+        "name",
+        "server__name",
+        "server__plan",
+        "team",
+        "account",
+        "server",
+        "snapshot",
+    ),
     *("parent", "asked_by", "revision", "created_at", "sent_at", "accepted_at", "ended_at"),
 )
 

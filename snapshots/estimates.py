@@ -5,13 +5,13 @@ the same server, if there are at least three; else those on servers of the same 
 account; else the documented range, where one is documented; else there is none. What was decided
 by a person, or by our waiting, measures no provider and is left out.
 
-An end is learned at the next look only, so every length is "about": see `LOOK`.
+An end is learned at the next look only, so every length is "about".
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -33,7 +33,6 @@ MOST = 30  # the last so many of a server
 MOST_OF_PLAN = 60
 MOST_PLANS = 100  # in one question; SQLite takes 500
 FENCE = 3.0  # interquartile ranges; what lies further out counts as if it lay there
-LOOK = 20.0  # seconds at the provider's pace: by so much we may learn of an end too late
 
 
 class Basis(Enum):
@@ -59,10 +58,12 @@ class Estimate:
 
     @property
     def late(self) -> timedelta:
-        """What takes longer is slower than usual, and not only noticed late or told in minutes."""
+        """What takes longer is slower than usual: by a whole minute, since we speak in minutes.
+
+        So much earlier it may have ended, too, and not have been looked at since.
+        """
         minute = timedelta(minutes=1) / settings.PROVIDER_PACE
-        look = timedelta(seconds=LOOK) / settings.PROVIDER_PACE
-        return ceil(self.high / minute) * minute + look
+        return (ceil(self.high / minute) + 1) * minute
 
 
 class Asked(NamedTuple):
@@ -79,14 +80,17 @@ def of(operations: Iterable[Operation]) -> dict[int, Estimate | None]:
 
     Their servers must have been read with them.
     """
-    asked = {row.pk: _asked(row.kind, row.server) for row in operations}
+    asked = {
+        row.pk: Asked(row.kind, row.server_id, row.account_id, row.server.plan)
+        for row in operations
+    }
     found = _learned(set(asked.values()))
     return {pk: found.get(one) or documented(one.kind) for pk, one in asked.items()}
 
 
 def for_kind(kind: str, server: Server) -> Estimate | None:
     """How long it would take if it were asked for now."""
-    asked = _asked(kind, server)
+    asked = Asked(kind, server.pk, server.account_id, server.plan)
     return _learned({asked}).get(asked) or documented(kind)
 
 
@@ -160,10 +164,6 @@ def winsorised(ordered: Sequence[float]) -> list[float]:
     return [min(max(one, lower - reach), upper + reach) for one in ordered]
 
 
-def _asked(kind: str, server: Server) -> Asked:
-    return Asked(kind, server.pk, server.account_id, server.plan)
-
-
 def _learned(asked: set[Asked]) -> dict[Asked, Estimate]:
     if not asked:
         return {}
@@ -212,9 +212,9 @@ def _summaries(lengths: dict[Asked, list[float]], basis: Basis) -> dict[Asked, E
 # -- in words -------------------------------------------------------------------------------------
 
 
-def spell(length: timedelta) -> str:
-    """About how long, rounded up: "7 min". In seconds only where a simulation has a pace."""
+def spell(length: timedelta, rounded: Callable[[float], int] = ceil) -> str:
+    """About how long: "7 min". In seconds only where a simulated provider has its own pace."""
     seconds = length.total_seconds()
     if settings.PROVIDER_PACE != 1 and seconds < 120:
-        return _("%d s") % ceil(seconds)
-    return _("%d min") % ceil(seconds / 60)
+        return _("%d s") % rounded(seconds)
+    return _("%d min") % rounded(seconds / 60)

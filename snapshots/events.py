@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import ceil, floor
 from typing import Any
 
 from django.db import models
@@ -339,9 +340,9 @@ def sentence(event: Event) -> str:
     data = dict(event.data)
     if data.get("reason") in Reason.values:
         data["why"] = Reason(data["reason"]).sentence(data)
-    for name in ("passed", "usual"):  # seconds
+    for name, rounded in (("passed", floor), ("usual", ceil)):  # seconds
         if isinstance(data.get(name), int | float):
-            data[name] = spell(timedelta(seconds=data[name]))
+            data[name] = spell(timedelta(seconds=data[name]), rounded)
     for name in ("role", "old_role"):
         if data.get(name) in Role.values:
             data[name] = Role(data[name]).label
