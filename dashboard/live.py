@@ -210,17 +210,8 @@ class Since:
 
 
 LINES = (
-    *(
-        "kind",
-        "state",
-        "name",
-        "server__name",
-        "server__plan",
-        "team",
-        "account",
-        "server",
-        "snapshot",
-    ),
+    *("kind", "state", "name", "team", "account", "server", "snapshot"),
+    *("server__name", "server__plan"),
     *("parent", "asked_by", "revision", "created_at", "sent_at", "accepted_at", "ended_at"),
 )
 
