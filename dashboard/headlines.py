@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy
 
-from dashboard.templatetags.ui import shown
 from snapshots.models import Kind, Operation, State
+from snapshots.text import shown
 
 TITLES = {
     Kind.CREATE: {

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.templatetags.ui import shown
 from snapshots.models import Attempt, Kind, Operation, Reason, Sighting, State
+from snapshots.text import shown
 
 # -- the steps ------------------------------------------------------------------------------------
 

@@ -21,11 +21,11 @@ from dashboard.forms import Verdict
 from dashboard.headlines import title
 from dashboard.live import Fragment
 from dashboard.steps import call, showings, steps
-from dashboard.templatetags.ui import shown
 from snapshots import operations
 from snapshots.models import Kind, Operation, Server, State, User
 from snapshots.models.operation import OPEN
 from snapshots.permissions import POWER, require, visible_events, visible_operations, why_not
+from snapshots.text import shown
 
 MOST_SIGHTINGS = 500
 MOST_EVENTS = 50

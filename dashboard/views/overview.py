@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard import live, plots
+from dashboard import expected, live, plots
 from dashboard.live import Fragment
 from dashboard.teams_here import here
 from dashboard.views.server_list import is_old, with_figures
@@ -64,6 +64,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
     }
     context |= covered(here(request, visible_servers(user), "account__team"), now)
     context |= under_way(rows)
+    read_estimates(request, [one.first or one for one in context["running"]])
     checked = context["last_checked"]
     context["is_stale"] = bool(checked) and now - checked > LONG_AGO
     alarms = ("troubled", "doubtful", "failed", "slow", "without", "old", "full", "is_stale")
@@ -171,6 +172,13 @@ def add_what_comes_first(groups: dict[str, Some]) -> None:
     lines = operations.lines(groups["waiting"])
     for operation in groups["waiting"]:
         operation.ahead = lines.get(operation.pk, [])
+
+
+def read_estimates(request: HttpRequest, shown: list[Operation]) -> None:
+    """For all bars of the page at once, those in the tray included."""
+    moving = (State.SENDING, State.RUNNING)
+    all_shown = [*shown, *live.tray(request).under_way]
+    expected.of(request, [one for one in all_shown if one.state in moving])
 
 
 def failed(rows: QuerySet[Operation], now: datetime) -> Some:

@@ -18,17 +18,18 @@ from dashboard import live
 from dashboard.addresses import posts_to
 from dashboard.forms import Ask, TakeSnapshot, suggested_name
 from dashboard.live import Fragment
-from dashboard.timeline import timeline
-from dashboard.views.operations import posted, see_other
+from dashboard.timeline import Timeline, timeline
+from dashboard.views.operations import posted, see_other, start_offer
 from snapshots import operations
 from snapshots.errors import Refused
 from snapshots.models import Kind, Operation, Server, State, User
-from snapshots.models.operation import HOLDING
+from snapshots.models.operation import HOLDING, OPEN
 from snapshots.operations import check_name
 from snapshots.permissions import (
     CREATE,
     DELETE,
     RESTORE,
+    may,
     require,
     visible_servers,
     why_not,
@@ -36,6 +37,7 @@ from snapshots.permissions import (
 
 MOST_GONE = 50
 MOST_MARKERS = 20
+RECENT = 6
 
 
 # -- one server -----------------------------------------------------------------------------------
@@ -61,32 +63,36 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
 def about(server: Server, user: User) -> dict[str, Any]:
     """What the server's page shows."""
     team = server.account.team
-    rights = {"create": CREATE, "restore": RESTORE, "delete": DELETE}
-    recent = list(_operations(server).filter(parent=None).order_by("-pk")[:6])
+    recent = list(_operations(server).filter(parent=None).order_by("-pk")[:RECENT])
     return {
         "server": server,
-        "timeline": _timeline(server),
+        "timeline": _timeline(server, recent),
         "taken": operations.slots_taken(server),
         "holder": holder(server, user),
         "recent": recent,
-        "why_not": {word: why_not(user, right, team) for word, right in rights.items()},
+        "start": start_offer(server, user),
+        "why_not": {"create": why_not(user, CREATE, team), "restore": why_not(user, RESTORE, team)},
+        "may_delete": may(user, DELETE, team),
     }
 
 
 def _operations(server: Server) -> QuerySet[Operation]:
-    return Operation.objects.filter(server=server).select_related("server", "snapshot", "parent")
+    rows = Operation.objects.filter(server=server)
+    return rows.select_related("server", "snapshot", "parent")
 
 
-def _timeline(server: Server) -> Any:
+def _timeline(server: Server, recent: list[Operation]) -> Timeline:
     gone = server.snapshots.exclude(gone_at=None).order_by("-gone_at")[:MOST_GONE]
     shown = [*server.snapshots.filter(gone_at=None), *gone]
     restores = _operations(server).filter(kind=Kind.RESTORE, state=State.SUCCEEDED)
     told = _operations(server).filter(
-        Q(state__in=HOLDING)
-        | Q(kind=Kind.CREATE, snapshot__in=[one.pk for one in shown])
+        Q(state__in=OPEN)
+        | Q(kind__in=(Kind.CREATE, Kind.DELETE), snapshot__in=[one.pk for one in shown])
         | Q(pk__in=restores.order_by("-pk").values("pk")[:MOST_MARKERS])
     )
-    return timeline(shown, list(told), timezone.now())
+    all_told = list({one.pk: one for one in [*recent, *told]}.values())
+    lines = operations.lines(all_told)
+    return timeline(shown, all_told, timezone.now(), lines=lines, slots=server.account.slots)
 
 
 def holder(server: Server, user: User) -> dict[str, Any] | None:

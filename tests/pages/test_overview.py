@@ -24,7 +24,7 @@ def overview(user, client_of):
 def test_before_the_first_account_there_is_one_next_step(team, alice, client_of):
     page = overview(alice, client_of)
     assert "No accounts yet" in page
-    assert "manage.py connect_account" in page
+    assert "Connect" in page
     assert "Needs attention" not in page
 
 

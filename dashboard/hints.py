@@ -1,0 +1,61 @@
+"""Whether a snapshot is still needed: which were taken for a change that seems to have settled.
+
+A hint, never a rule: nothing is deleted but by a person. Pure, so that it can be tested whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from snapshots.models import Kind, Operation, Snapshot, State
+
+if TYPE_CHECKING:
+    from dashboard.timeline import Line
+
+SETTLED = timedelta(days=3)  # after a change, by the provider's advice to delete after success
+OLD = timedelta(days=14)  # where slots are scarce
+SCARCE = 1  # free slots
+# As people say it in our languages, and as the provider's own examples do.
+BEFORE = re.compile(r"(?<![^\W_])(before|pre|prior|antaŭ|antau|قبل)(?![^\W_])", re.IGNORECASE)
+AFTER_A_CHANGE, AFTER_A_RESTORE, SCARCE_SLOTS = "change", "restore", "slots"
+
+
+def still_needed(
+    listed: Sequence[Line], operations: Sequence[Operation], now: datetime, *, slots: int
+) -> Iterator[tuple[Line, str]]:
+    """Of the listed snapshots those to ask about, and why.
+
+    Only what was made here is asked about, and never the newest that can be restored.
+    """
+    whole = [line for line in listed if line.snapshot and line.snapshot.is_completed]
+    whole.sort(key=lambda line: line.at, reverse=True)
+    taken = sum(line.snapshot.takes_slot for line in listed if line.snapshot)
+    is_scarce = slots - taken <= SCARCE
+    for line in whole[1:]:
+        if line.maker is None or line.snapshot is None or line.acting:
+            continue
+        reason = _reason(line.snapshot, line.maker, now - line.at, operations, is_scarce)
+        if reason:
+            yield line, reason
+
+
+def _reason(
+    snapshot: Snapshot,
+    maker: Operation,
+    age: timedelta,
+    operations: Sequence[Operation],
+    is_scarce: bool,
+) -> str:
+    later = [o for o in operations if o.pk > maker.pk]
+    is_quiet = all(o.state == State.SUCCEEDED for o in later) and not any(
+        o.kind == Kind.RESTORE and o.snapshot_id == snapshot.pk for o in later
+    )
+    if age >= SETTLED and is_quiet:
+        if maker.parent_id:
+            return AFTER_A_RESTORE
+        if BEFORE.search(f"{snapshot.name} {maker.note}"):
+            return AFTER_A_CHANGE
+    return SCARCE_SLOTS if is_scarce and age >= OLD else ""
