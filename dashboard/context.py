@@ -51,6 +51,6 @@ def _section(path: str) -> str:
     first = path.strip("/").partition("/")[0] or "overview"
     belongs_to = {
         "operations": "activity",
-        **dict.fromkeys(("team", "members", "invitations"), "team_index"),
+        **dict.fromkeys(("team", "members", "invitations", "webhooks"), "team_index"),
     }
     return belongs_to.get(first, first)

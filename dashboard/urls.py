@@ -13,6 +13,7 @@ from dashboard.views import (
     help,
     invitations,
     live,
+    messages,
     operations,
     overview,
     personal,
@@ -21,6 +22,7 @@ from dashboard.views import (
     snapshot_list,
     snapshots,
     team,
+    webhooks,
 )
 
 front = [
@@ -67,6 +69,7 @@ watching = [
 personal_settings = [
     path("settings/", personal.settings, name="settings"),
     path("settings/theme/", personal.theme, name="theme"),
+    path("settings/messages/", messages.index, name="messages"),
     path("settings/language/", personal.language, name="language"),
 ]
 people = [
@@ -85,6 +88,18 @@ people = [
     path("join/<str:secret>/", invitations.open_link, name="open_invitation"),
     path("auth/", include("allauth.account.urls")),
 ]
+listeners = [
+    path("webhooks/", webhooks.index, name="webhooks"),
+    path("webhooks/new/", webhooks.add, name="add_webhook"),
+    path("webhooks/<int:pk>/", webhooks.page, name="webhook"),
+    path("webhooks/<int:pk>/secret/", webhooks.new_secret, name="new_webhook_secret"),
+    path("webhooks/<int:pk>/secret/old/", webhooks.end_old_secret, name="end_old_secret"),
+    path("webhooks/<int:pk>/test/", webhooks.test, name="test_webhook"),
+    path("webhooks/<int:pk>/on/", webhooks.switch_on, name="switch_webhook_on"),
+    path("webhooks/<int:pk>/off/", webhooks.switch_off, name="switch_webhook_off"),
+    path("webhooks/<int:pk>/resend/", webhooks.resend, name="resend_message"),
+    path("webhooks/<int:pk>/remove/", webhooks.remove, name="remove_webhook"),
+]
 machinery = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
@@ -100,6 +115,7 @@ urlpatterns = [
     *watching,
     *personal_settings,
     *people,
+    *listeners,
     *machinery,
 ]
 handler404 = "dashboard.views.errors.not_found"

@@ -8,10 +8,10 @@ from django.urls import reverse
 from snapshots.models import Batch, Event
 
 
-def address_of(thing: Event | Batch) -> str:
+def address_of(thing: Event | Batch, *, site: str | None = None) -> str:
     """The page of what it is about; empty if it has none."""
     if isinstance(thing, Batch):
-        path = f"/batches/{thing.pk}/"
+        path = reverse("batch", args=[thing.pk])
     elif thing.operation_id:
         path = reverse("operation", args=[thing.operation_id])
     elif thing.snapshot_id:
@@ -20,4 +20,4 @@ def address_of(thing: Event | Batch) -> str:
         path = reverse("account", args=[thing.account_id])
     else:
         return ""
-    return settings.SITE_URL + path
+    return (settings.SITE_URL if site is None else site) + path
