@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TextIO
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dashboard import machine
 from dashboard.environment import BASE_DIR, COMPLAINT, LOOPBACK, remembered, text
@@ -120,6 +120,8 @@ class House:
         )
         if self.is_demo:
             os.environ["PROVIDER_PACE"] = os.environ.get("PROVIDER_PACE") or DEMO_PACE
+            kept = f"filemail:///{quote(str(self.home / 'mail'))}"
+            os.environ["EMAIL_URL"] = os.environ.get("EMAIL_URL") or kept
         else:
             os.environ["PROVIDER_API_URLS"] = os.environ.get("VPS_API_URL") or VENDOR_API
         return memory
@@ -162,7 +164,9 @@ class House:
             people = self._start(supervisor, memory)
             say(f"\nHoldfast is ready after {time.monotonic() - begin:.1f} s: {self.url}\n")
             say(f"{people}\n")
-            say(f"Data and logs are in {_short(self.home)}. Ctrl-C stops everything.\n")
+            keeps_mail = os.environ.get("EMAIL_URL", "").startswith("filemail:")
+            kept = "Data, logs and mail" if keeps_mail else "Data and logs"
+            say(f"{kept} are in {_short(self.home)}. Ctrl-C stops everything.\n")
             supervisor.watch(WorkerWatch(supervisor, self.home / "heartbeat").look)
         except Stopped:
             pass
