@@ -87,6 +87,16 @@ class TakeSnapshot(Ask):
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
+    stop_first = forms.BooleanField(
+        label=gettext_lazy("Stop the server first, and start it again afterwards"), required=False
+    )
+
+    def __init__(self, data: Any = None, *, server: Server, may_stop: bool) -> None:
+        super().__init__(data, initial={"name": suggested_name(server)})
+        if data is None and not server.is_running:
+            del self.fields["stop_first"]
+        elif data is None:  # once asked for, it is for the domain to refuse in words
+            self.fields["stop_first"].disabled = not may_stop
 
 
 def suggested_name(server: Server) -> str:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import live
 from dashboard.addresses import posts_to
-from dashboard.forms import Ask, TakeSnapshot, suggested_name
+from dashboard.forms import Ask, TakeSnapshot
 from dashboard.live import Fragment
 from dashboard.timeline import Timeline, timeline
 from dashboard.views.operations import posted, see_other, start_offer
@@ -28,6 +28,7 @@ from snapshots.operations import check_name
 from snapshots.permissions import (
     CREATE,
     DELETE,
+    POWER,
     RESTORE,
     may,
     require,
@@ -126,7 +127,8 @@ def take(request: HttpRequest, pk: int) -> HttpResponse:
     server = get_object_or_404(visible_servers(request.user), pk=pk)
     if request.htmx.target == "name-check":
         return render(request, "servers/_name_check.html", checked(request.GET.get("name", "")))
-    form = TakeSnapshot(posted(request), initial={"name": suggested_name(server)})
+    may_stop = may(request.user, POWER, server.account.team)
+    form = TakeSnapshot(posted(request), server=server, may_stop=may_stop)
     if request.method != "POST":
         require(request.user, CREATE, server.account.team)
     elif form.tell(partial(operations.request_create, server, actor=request.user)):
@@ -137,13 +139,16 @@ def take(request: HttpRequest, pk: int) -> HttpResponse:
 
 def take_page(request: HttpRequest, server: Server, form: TakeSnapshot) -> HttpResponse:
     here = server.snapshots.filter(gone_at=None).order_by("created_at", "pk")
+    team, taken = server.account.team, operations.slots_taken(server)
+    is_full = len(taken) >= server.account.slots
     context = {
         "server": server,
         "form": form,
-        "taken": operations.slots_taken(server),
+        "taken": taken,
         "snapshots": [one for one in here if one.takes_slot],
         "holder": holder(server, request.user),
-        "why_not_delete": why_not(request.user, DELETE, server.account.team),
+        "why_not_delete": why_not(request.user, DELETE, team) if is_full else "",
+        "why_not_stop": why_not(request.user, POWER, team) if server.is_running else "",
     }
     return render(request, "servers/take.html", context, status=422 if form.is_bound else 200)
 

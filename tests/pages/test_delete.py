@@ -85,6 +85,14 @@ def test_a_safety_snapshot_says_what_it_is(old, web, rosa, client_of):
     an_operation("create", web, "succeeded", rosa, snapshot=safety, parent=restore)
     page = text(client_of(rosa).get(address(safety)))
     assert "It is a safety snapshot: the state of the server before a restore." in page
+    assert "this is the state that it overwrote." in page
+
+
+def test_a_freed_slot_is_told_only_where_one_is_freed(old, web, rosa, client_of):
+    broken = a_snapshot(web, "broken", status="failed")
+    client = client_of(rosa)
+    assert "One slot becomes free." in text(client.get(address(old)))
+    assert "One slot becomes free." not in text(client.get(address(broken)))
 
 
 def test_an_operator_may_not_delete(old, oscar, client_of):

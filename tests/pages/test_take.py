@@ -30,15 +30,67 @@ def test_without_scripts_the_form_that_the_page_offers_takes_a_snapshot(web, osc
 
 def test_the_page_says_what_a_person_should_know_first(web, oscar, client_of):
     page = text(client_of(oscar).get(address(web)))
-    assert "web-1 is running. The copy may be like a disk after a power cut" in page
+    assert "web-1 is running The copy may be like a disk after a power cut" in page
     assert "It takes slot 1 of 5." in page
+    assert "Duration: usually 3–10 min (provider’s documentation)." in page
+    assert "Before an update it is your way back." in page
     assert "It is not an off-site backup" in page
+
+
+def test_the_last_slot_says_that_the_next_one_needs_room(web, oscar, client_of):
+    assert "For the next one" not in text(client_of(oscar).get(address(web)))
+    for n in range(4):
+        a_snapshot(web, f"nightly-{n}")
+    page = text(client_of(oscar).get(address(web)))
+    assert "It takes slot 5 of 5. For the next one you will have to delete one first." in page
+
+
+def test_a_running_server_can_be_stopped_first(stage, server, rosa, client_of):
+    client = client_of(rosa)
+    form = client.get(address(server))
+    assert "web-1 cannot be reached from then until it runs again." in text(form)
+    sent = form_on(form, address(server))
+    assert "stop_first" not in sent  # downtime is a choice
+    answer = client.post(address(server), sent | {"stop_first": "on"})
+    assert answer.status_code == 303
+    kinds = [operation.kind for operation in Operation.objects.order_by("pk")]
+    assert kinds == ["stop", "create", "start"]
+    page = text(client.get(answer.url))
+    assert "Stop of web-1" in page
+    assert f"{sent['name']} Waiting" in page
+    assert "Waits for: Stop of web-1" in page
+    assert f"Waits for: Snapshot {sent['name']} of web-1" in page
+
+
+def test_without_the_right_to_stop_servers_the_choice_says_why_not(web, oscar, client_of):
+    client = client_of(oscar)
+    form = client.get(address(web))
+    assert "You may not start and stop servers in Northwind. Alice can give you that right." in (
+        text(form)
+    )
+    sent = form_on(form, address(web)) | {"stop_first": "on"}
+    assert client.post(address(web), sent).status_code == 403
+    assert not Operation.objects.exists()
+
+
+def test_a_server_that_stopped_meanwhile_keeps_what_was_typed(web, rosa, client_of):
+    client = client_of(rosa)
+    sent = form_on(client.get(address(web)), address(web)) | {"stop_first": "on", "note": "typed"}
+    web.status = "stopped"
+    web.save()
+    answer = client.post(address(web), sent)
+    assert answer.status_code == 422
+    assert "typed" in text(answer)
+    assert "web-1 is running" not in text(answer)
+    assert not Operation.objects.exists()
 
 
 def test_a_stopped_server_gets_no_warning_about_running(web, oscar, client_of):
     web.status = "stopped"
     web.save()
-    assert "power cut" not in text(client_of(oscar).get(address(web)))
+    page = text(client_of(oscar).get(address(web)))
+    assert "power cut" not in page
+    assert "start it again" not in page
 
 
 def test_a_name_the_provider_refuses_is_explained_and_everything_typed_stays(web, oscar, client_of):
