@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from dashboard.forms import Told
+from dashboard.forms import Needed, Told
 from dashboard.teams_here import chosen
 from dashboard.templatetags.ui import shown
 from dashboard.views.accounts import permission_words
@@ -34,7 +34,7 @@ from snapshots.tokens import Checked
 MOST_NAMED = 20
 
 
-class Token(forms.CharField):
+class Token(Needed):
     """Never filled in again, whatever the answer is."""
 
     def __init__(self) -> None:
@@ -44,7 +44,6 @@ class Token(forms.CharField):
                 "Made in the provider’s panel under Account, Developers, where it is shown once."
                 " It is kept encrypted, and nobody can read it here again."
             ),
-            required=False,
             widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
         )
 

@@ -90,6 +90,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "invitations": invitations.pending(team) if manages else (),
         "roles": [(role, WHAT_ROLES_DO[role]) for role in Role],
         "rights": table_of_rights(),
+        "my_role": Role(request.user.roles[team.pk]),
         "why_not": why_not(request.user, MANAGE_PEOPLE, team),
     }
     return render(request, "team/page.html", context)
