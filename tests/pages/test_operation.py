@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from snapshots.models import Attempt, Event, Pass, Sighting, State
+from snapshots.models import Attempt, Event, Kind, Operation, Pass, Sighting, State
 from tests.conftest import delete, fresh, restore, take
 from tests.pages.factories import (
     a_server,
@@ -36,14 +36,19 @@ def page_of(operation, user, client_of):
 
 
 @pytest.mark.parametrize("state", State.values)
-@pytest.mark.parametrize("kind", ["create", "restore", "delete"])
+@pytest.mark.parametrize("kind", Kind.values)
 def test_every_kind_in_every_state_has_a_page(web, old, rosa, client_of, kind, state):
-    snapshot = None if kind == "create" else old
+    snapshot = old if kind in {"restore", "delete"} else None
     operation = an_operation(kind, web, state, rosa, snapshot=snapshot)
     page = page_of(operation, rosa, client_of)
     assert str(State(state).label) in page
     if state != State.SUCCEEDED:
-        for claim in ("is gone at the provider", "as completed. web-1 can be", "as over."):
+        for claim in (
+            "is gone at the provider",
+            "as completed. web-1 can be",
+            "as over.",
+            "The provider showed web-1",
+        ):
             assert claim not in page
 
 
@@ -284,3 +289,113 @@ def test_a_long_history_costs_no_more_queries(web, old, rosa, client_of):
         look = Pass.objects.create(account=web.account, begun_at=at, ended_at=at, complete=True)
         Sighting.objects.create(operation=operation, seen_in=look, begun_at=at, complete=True)
     assert queries(client, f"/operations/{operation.pk}/") == few <= 13
+
+
+# -- lines and power ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped_first(server, rosa):
+    """Stop, snapshot, start: asked for as one."""
+    return take(server, rosa, stop_first=True)
+
+
+def test_what_stands_in_line_says_behind_what_and_can_be_cancelled(
+    stopped_first, server, rosa, client_of
+):
+    client = client_of(rosa)
+    answer = client.get(f"/operations/{stopped_first.pk}/")
+    page = text(answer)
+    assert "In line: the snapshot before-update of web-1" in page
+    assert "Nothing has been sent and nothing has been changed yet." in page
+    assert "It waits for: Queued Stop of web-1" in page
+    assert "web-1 is stopped first: now" in page
+    assert "Send to the provider: to come" in page
+    assert "If web-1 cannot be stopped, no snapshot is taken." in page
+    address = f"/operations/{stopped_first.pk}/cancel/"
+    client.post(address, form_on(answer, address))
+    assert fresh(stopped_first).state == State.CANCELLED
+
+
+def test_the_last_in_line_names_all_that_come_before_it(stopped_first, rosa, client_of):
+    start = stopped_first.needs.needed_by.get(kind="start")
+    page = page_of(start, rosa, client_of)
+    assert "It waits for 2, in this order:" in page
+    assert "Stop, snapshot, start Queued Stop of web-1 Waiting Snapshot before-update" in page
+    assert "web-1 is started only if it was stopped by this" in page
+
+
+def test_stop_snapshot_start_is_told_to_its_end(stage, stopped_first, rosa, client_of):
+    stop, start = stopped_first.needs, stopped_first.needs.needed_by.get(kind="start")
+    stage.send(stop)
+    assert "Stopping web-1" in page_of(stop, rosa, client_of)
+    stage.watch(stop, minutes=2)
+    assert "The provider showed web-1 as stopped." in page_of(stop, rosa, client_of)
+    stage.send(stopped_first)
+    page = page_of(stopped_first, rosa, client_of)
+    assert "web-1 was stopped by this: done" in page
+    assert "Its turn came: done" in page
+    stage.watch(stopped_first, minutes=6)
+    assert "It was taken while web-1 was stopped." in page_of(stopped_first, rosa, client_of)
+    stage.send(start)
+    stage.watch(start, minutes=2)
+    assert "Started web-1" in page_of(start, rosa, client_of)
+
+
+def test_after_a_restore_a_stopped_server_can_be_started(snapshot, rosa, client_of):
+    operation = an_operation("restore", snapshot.server, "succeeded", rosa, snapshot=snapshot)
+    assert "start it now?" not in page_of(operation, rosa, client_of)
+    type(snapshot.server).objects.filter(pk=snapshot.server_id).update(status="stopped")
+    client = client_of(rosa)
+    answer = client.get(f"/operations/{operation.pk}/")
+    assert "web-1 is stopped: start it now?" in text(answer)
+    address = f"/servers/{snapshot.server_id}/start/"
+    done = client.post(address, form_on(answer, address))
+    start = Operation.objects.get(kind="start")
+    assert (done.status_code, done.url) == (303, f"/operations/{start.pk}/")
+    assert "start it now?" not in page_of(operation, rosa, client_of)
+
+
+def test_who_may_not_start_a_server_reads_why(web, old, rosa, oscar, client_of):
+    web.status = "stopped"
+    web.save()
+    operation = an_operation("restore", web, "succeeded", rosa, snapshot=old)
+    page = page_of(operation, oscar, client_of)
+    assert "web-1 is stopped: start it now?" in page
+    assert "You may not start and stop servers in Northwind." in page
+    assert client_of(oscar).post(f"/servers/{web.pk}/start/").status_code == 403
+    assert not Operation.objects.filter(kind="start").exists()
+
+
+def test_what_came_true_without_an_answer_is_not_called_sent(web, old, rosa, client_of):
+    operation = an_operation(
+        "delete", web, "succeeded", rosa, snapshot=old, reason="not_listed", sent_at=timezone.now()
+    )
+    page = page_of(operation, rosa, client_of)
+    assert "Perhaps sent to the provider: not known" in page
+    assert "Sent to the provider: done" not in page
+
+
+def test_what_was_sent_is_shown_as_it_is_documented(stage, server, oscar, client_of):
+    operation = stage.send(take(server, oscar))
+    page = page_of(operation, oscar, client_of)
+    assert "POST /snapshots/ server_id=" in page
+    assert f"description=[ref:{operation.marker}]" in page
+    assert "HTTP 201." in page
+
+
+def test_each_step_says_how_long_it_took(web, oscar, client_of):
+    begun = timezone.now() - timedelta(minutes=10)
+    operation = an_operation(
+        "create",
+        web,
+        "succeeded",
+        oscar,
+        created_at=begun,
+        sent_at=begun + timedelta(seconds=2),
+        accepted_at=begun + timedelta(seconds=3),
+        ended_at=begun + timedelta(minutes=6, seconds=3),
+    )
+    page = page_of(operation, oscar, client_of)
+    for span in ("after 2 s", "after 1 s", "after 6 min 0 s"):
+        assert span in page
