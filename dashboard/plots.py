@@ -24,9 +24,10 @@ from typing import Any, NamedTuple
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from snapshots import estimates
+from snapshots.estimates import Basis, Estimate
 from snapshots.models import Kind, Operation, Server, Snapshot
 
 FRESH = timedelta(days=7)  # a newest snapshot older than this is worth a word
@@ -48,16 +49,12 @@ class Part(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """One thing at a place. `y` is from above, `height` from there down."""
+    """One thing at its place, from the left and from above."""
 
     x: float
     y: float
     item: Any
     value: float
-
-    @property
-    def height(self) -> float:
-        return 100 - self.y
 
 
 # -- ages of the newest snapshots -----------------------------------------------------------------
@@ -196,12 +193,30 @@ class Sizes(NamedTuple):
 
     dots: Sequence[Dot]
     top: float
-    first: datetime
-    last: datetime
 
     @property
     def middle(self) -> float:
         return self.top / 2
+
+    @property
+    def first(self) -> datetime:
+        return self.dots[0].item.created_at
+
+    @property
+    def last(self) -> datetime:
+        return self.dots[-1].item.created_at
+
+    @property
+    def least(self) -> float:
+        return min(dot.value for dot in self.dots)
+
+    @property
+    def most(self) -> float:
+        return max(dot.value for dot in self.dots)
+
+    @property
+    def has_gone(self) -> bool:
+        return any(dot.item.gone_at for dot in self.dots)
 
 
 def sizes(server: Server) -> Sizes | None:
@@ -210,22 +225,50 @@ def sizes(server: Server) -> Sizes | None:
     rows = list(known.order_by("-created_at", "-pk")[:DRAWN])[::-1]
     if len(rows) < 2:
         return None
-    first, last = rows[0].created_at, rows[-1].created_at
-    span = (last - first) or timedelta(seconds=1)
+    first = rows[0].created_at
+    span = (rows[-1].created_at - first) or timedelta(seconds=1)
     top = ceiling(max(row.size_mb for row in rows))
     dots = [
         Dot(
             x=MARGIN + INDENT * ((row.created_at - first) / span),
-            y=100 - 100 * row.size_mb / top,
+            y=down(row.size_mb, top),
             item=row,
             value=row.size_mb,
         )
         for row in rows
     ]
-    return Sizes(dots, top, first, last)
+    return Sizes(dots, top)
 
 
 # -- durations ------------------------------------------------------------------------------------
+
+CAPTIONS = {
+    Kind.CREATE: ngettext_lazy(
+        "How long the last %(number)d snapshot took",
+        "How long the last %(number)d snapshots took",
+        "number",
+    ),
+    Kind.RESTORE: ngettext_lazy(
+        "How long the last %(number)d restore took",
+        "How long the last %(number)d restores took",
+        "number",
+    ),
+    Kind.DELETE: ngettext_lazy(
+        "How long the last %(number)d deletion took",
+        "How long the last %(number)d deletions took",
+        "number",
+    ),
+    Kind.STOP: ngettext_lazy(
+        "How long it took to stop a server the last %(number)d time",
+        "How long it took to stop a server the last %(number)d times",
+        "number",
+    ),
+    Kind.START: ngettext_lazy(
+        "How long it took to start a server the last %(number)d time",
+        "How long it took to start a server the last %(number)d times",
+        "number",
+    ),
+}
 
 
 class Durations(NamedTuple):
@@ -234,23 +277,40 @@ class Durations(NamedTuple):
     kind: Kind
     dots: Sequence[Dot]
     top: float
-    usual: estimates.Estimate
+    usual: Estimate
+
+    @property
+    def caption(self) -> str:
+        return str(CAPTIONS[self.kind] % {"number": len(self.dots)})
 
     @property
     def middle(self) -> float:
         return self.top / 2
 
-    def y(self, length: timedelta) -> float:
-        return 100 - 100 * length.total_seconds() / self.top
+    @property
+    def first(self) -> datetime:
+        return self.dots[0].item.ended_at
+
+    @property
+    def last(self) -> datetime:
+        return self.dots[-1].item.ended_at
 
     @property
     def band(self) -> tuple[float, float]:
         """From where the usual range goes, and how far down."""
-        return self.y(self.usual.high), self.y(self.usual.low) - self.y(self.usual.high)
+        high, low = (
+            down(one.total_seconds(), self.top) for one in (self.usual.high, self.usual.low)
+        )
+        return high, low - high
 
     @property
     def median(self) -> float:
-        return self.y(self.usual.median)
+        return down(self.usual.median.total_seconds(), self.top)
+
+    @property
+    def beyond(self) -> int:
+        """How many took longer than the scale goes: they stand at its top."""
+        return sum(dot.value > self.top for dot in self.dots)
 
 
 class Ran(NamedTuple):
@@ -282,13 +342,15 @@ def durations(operations: QuerySet[Operation]) -> list[Durations]:
 
 def _durations(kind: Kind, runs: Sequence[Ran]) -> Durations:
     lengths = [ran.length.total_seconds() for ran in runs]
-    top = clock_ceiling(max(lengths))
+    usual = estimates.summary(lengths, Basis.SERVER)
+    # One that hung for a night must not press all others to the ground.
+    top = clock_ceiling(min(max(lengths), 3 * max(usual.high.total_seconds(), 1)))
     step = INDENT / (len(runs) - 1)
     dots = [
-        Dot(MARGIN + step * place, 100 - 100 * length / top, ran, length)
+        Dot(MARGIN + step * place, down(length, top), ran, length)
         for place, (ran, length) in enumerate(zip(runs, lengths, strict=True))
     ]
-    return Durations(kind, dots, top, estimates.summary(lengths, estimates.Basis.SERVER))
+    return Durations(kind, dots, top, usual)
 
 
 # -- scales ---------------------------------------------------------------------------------------
@@ -311,6 +373,11 @@ def bars(rows: Iterable[tuple[str, str | Promise, int]]) -> list[Part]:
         Part(key, words, number, 0, max(LEAST, 100 * number / most) if number else 0)
         for key, words, number in found
     ]
+
+
+def down(value: float, top: float) -> float:
+    """How far from above `value` lies on a scale that ends at `top`."""
+    return max(0.0, 100 - 100 * value / top)
 
 
 def ceiling(value: float) -> float:

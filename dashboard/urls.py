@@ -9,6 +9,7 @@ from dashboard.views import (
     activity,
     batches,
     connecting,
+    figures,
     health,
     help,
     invitations,
@@ -28,6 +29,7 @@ from dashboard.views import (
 front = [
     path("", overview.page, name="overview"),
     path("help/", help.page, name="help"),
+    path("figures/", figures.page, name="figures"),
 ]
 provider_accounts = [
     path("accounts/", accounts.index, name="accounts"),
@@ -45,6 +47,7 @@ machines = [
     path("servers/snapshots/new/", batches.take, name="take_snapshots"),
     path("servers/<int:pk>/", servers.page, name="server"),
     path("servers/<int:pk>/snapshots/new/", servers.take, name="take_snapshot"),
+    path("servers/<int:pk>/figures/", figures.of_server, name="server_figures"),
     path("servers/<int:pk>/start/", servers.start, name="start_server"),
 ]
 copies = [
