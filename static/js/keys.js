@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const byId = (id) => document.getElementById(id);
-  const places = { o: "overview", s: "servers", n: "snapshots", a: "activity", c: "accounts", t: "team" };
+  const places = { o: "overview", s: "servers", n: "snapshots", a: "activity", c: "accounts", t: "team_index" };
   const patience = 1500;
   let leading = 0; // when "g" was pressed
 

@@ -168,6 +168,10 @@
   }, 1000);
   if (chip) { chip.hidden = false; draw(); }
   const nav = document.querySelector(".nav-main"), here = nav?.querySelector("[aria-current]");
-  if (here) nav.scrollBy({ left: here.getBoundingClientRect().left - nav.getBoundingClientRect().left - 60, behavior: "instant" });
+  if (here) {
+    const strip = nav.getBoundingClientRect(), box = here.getBoundingClientRect(), edge = 48;
+    const isSeen = box.left >= strip.left && box.right <= strip.right - (nav.scrollWidth > nav.clientWidth ? edge : 0);
+    if (!isSeen) nav.scrollBy({ left: box.left + box.width / 2 - strip.left - strip.width / 2, behavior: "instant" });
+  }
   byId("error-summary")?.focus();
 })();
