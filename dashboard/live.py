@@ -74,7 +74,7 @@ from django_htmx.http import trigger_client_event
 
 from dashboard import expected
 from dashboard.templatetags.ui import operation_title
-from snapshots.estimates import Estimate, began_at
+from snapshots.estimates import Estimate, began_at, documented
 from snapshots.models import Account, Membership, Operation, State, User
 from snapshots.models.operation import ENDED, HOLDING
 from snapshots.permissions import visible_accounts, visible_operations
@@ -305,7 +305,10 @@ def pace_of(request: HttpRequest, scope: str) -> Pace:
             paces.append(Pace(WAITING if operation.state != State.NEEDS_PERSON else IDLE))
         else:
             moving.append(operation)
-    known = expected.of(request, moving)
+    if ":" in scope:  # about one thing: what was learned of it
+        known = expected.of(request, moving)
+    else:
+        known = {one.pk: documented(one.kind) for one in moving}
     paces += [_pace_of_moving(operation, known[operation.pk], now) for operation in moving]
     return min(paces, key=lambda pace: pace.seconds)
 

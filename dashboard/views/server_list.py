@@ -1,82 +1,194 @@
-"""The list of all servers: searched, filtered, sorted, in pages."""
+"""The list of all servers: what can be restored, to when, and what goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    Count,
+    F,
+    FilteredRelation,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
-from django_htmx.http import push_url
 
-from dashboard import live
-from dashboard.forms import ServerFilter
+from dashboard import cells, live
+from dashboard.listing import Choice, Column, Filter, Listing, search
 from dashboard.live import Fragment
-from dashboard.plots import AGES
+from dashboard.plots import AGES, FRESH
+from dashboard.teams_here import here
+from dashboard.templatetags.ui import SERVER, Look, shown, size
 from snapshots.models import Kind, Operation, Server, Snapshot
 from snapshots.models.operation import HOLDING
-from snapshots.permissions import visible_accounts, visible_servers
+from snapshots.permissions import CREATE, may, visible_servers
 
-PAGE = 50
-FRESH = timedelta(days=7)  # a newest snapshot older than this is worth a word
+GONE, OTHER = "not-listed", "other"
+SHOWN = ("account", "name", "status", "address", "location", "plan", "remote_id", "gone_at")
+SEARCHED = ("name", "hostname", "address", "location", "plan", "remote_id")
+COVERAGE = (
+    ("fresh", gettext_lazy("Younger than 7 days")),
+    ("stale", gettext_lazy("None younger than 7 days")),
+    ("old", gettext_lazy("Older than 7 days")),
+    *((age.key, age.words) for age in AGES),
+)
+SLOTS = (("full", gettext_lazy("All taken")), ("free", gettext_lazy("Some free")))
+BUSY = (("busy", gettext_lazy("Under way")), ("idle", gettext_lazy("None under way")))
 
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """All servers of the person's teams, or those that match."""
-    watch = live.watching(request, "servers")
-    return answer(request, "servers", listed(request) | {"live": watch})
-
-
-def answer(request: HttpRequest, folder: str, context: dict[str, Any]) -> HttpResponse:
-    """The list's page; for a search while typing only its results, and a tidy address."""
-    if request.htmx.target != "results":
-        return render(request, f"{folder}/list.html", context)
-    results = render(request, f"{folder}/_results.html", context)
-    return push_url(results, request.path + context["filters"].address().rstrip("?"))
+    return Servers(request).answer()
 
 
 @live.region("servers")
-def index_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
-    yield Fragment("servers/_results.html", listed(request))
+def index_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment | SafeString]:
+    yield from Servers(request).changes(since)
 
 
-def listed(request: HttpRequest) -> dict[str, Any]:
-    filters = ServerFilter(request.GET, user=request.user)
-    rows = filters.sorted(matching(with_figures(visible_servers(request.user)), filters.chosen))
-    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    add_newest_and_holders(page)
-    context = {"filters": filters, "page": page}
-    if not page.object_list:
-        context["accounts"] = list(visible_accounts(request.user).order_by("label")[:5])
-    return context
+class Servers(Listing):
+    name = "servers"
+    heading = gettext_lazy("Servers")
+    nothing_matches = gettext_lazy("No server matches")
+    nothing_yet = gettext_lazy("No servers yet")
+    columns = (
+        Column(gettext_lazy("Name"), "name", "name"),
+        Column(gettext_lazy("Account"), "account", "account__label"),
+        Column(gettext_lazy("State"), "state", "status"),
+        Column(gettext_lazy("Newest snapshot"), "newest", "newest_at"),
+        Column(gettext_lazy("Slots"), "slots", "taken", down_first=True),
+    )
+    default_sort = "name"
+    shown_with = ((Operation, "server"), (Snapshot, "server"))
+    fields = (
+        *("id", "name", "account", "state", "address", "location", "plan", "provider_id"),
+        *("newest_snapshot", "newest_at", "newest_size_mb", "slots_taken", "slots"),
+        *("operation", "operation_state"),
+    )
+    bulk, bulk_button = "take_snapshots", "servers/_bulk.html"
+
+    def offered(self) -> list[Filter]:
+        return [
+            search("q", _("Name, address, place or id"), *SEARCHED),
+            self.by_account(),
+            Choice("state", _("State"), by_state, states(SERVER)),
+            Choice("coverage", _("Newest snapshot"), by_coverage, COVERAGE),
+            Choice("slots", _("Slots"), by_slots, SLOTS),
+            Choice("operation", _("Operation"), by_operation, BUSY),
+        ]
+
+    def everything(self) -> QuerySet[Server]:
+        rows = here(self.request, visible_servers(self.user), "account__team")
+        if self.value_of("state") != GONE:
+            rows = rows.filter(gone_at=None)
+        return with_holder(with_figures(rows.select_related(None).only(*SHOWN)))
+
+    def complete(self, rows: list[Server]) -> None:
+        newest = Snapshot.objects.in_bulk([row.newest_id for row in rows if row.newest_id])
+        for row in rows:
+            row.newest = newest.get(row.newest_id)
+            row.holder = row.holding and Operation(
+                pk=row.holding, kind=row.held_kind, state=row.held_state, name=row.held_name
+            )
+            if row.holder:
+                row.holder.server = row
+
+    def row(self, row: Server, *, oob: bool = False) -> SafeString:
+        account, name = self.accounts[row.account_id], shown(row.name)
+        place = " · ".join(shown(word) for word in (row.address, row.location, row.plan) if word)
+        return cells.table_row(
+            "server",
+            row.pk,
+            cells.pick("server", row.pk, name) if self.may_pick else cells.NOTHING,
+            cells.cell(cells.link("server", row.pk, name), place),
+            cells.cell(shown(account.label)),
+            self._state(row),
+            self._newest(row),
+            cells.slots(row.taken, account.slots),
+            is_gone=bool(row.gone_at),
+            oob=oob,
+        )
+
+    def _state(self, row: Server) -> SafeString:
+        if row.gone_at:
+            return cells.cell(cells.status(row), cells.ago(row.gone_at, self.now))
+        return cells.operation(row.holder) if row.holder else cells.cell(cells.status(row))
+
+    def _newest(self, row: Server) -> SafeString:
+        if not row.newest:
+            return cells.cell(_("No snapshot"))
+        words = format_html(
+            "{}, {}", cells.ago(row.newest.created_at, self.now), size(row.newest.size_mb)
+        )
+        return cells.cell(cells.link("snapshot", row.newest.pk, shown(row.newest.name)), words)
+
+    def record(self, row: Server) -> Iterable[Any]:
+        account, newest, holder = self.accounts[row.account_id], row.newest, row.holder
+        state = "no longer listed" if row.gone_at else row.status
+        yield from (row.pk, row.name, account.label, state)
+        yield from (row.address, row.location, row.plan, row.remote_id)
+        yield from (newest.name, newest.created_at, newest.size_mb) if newest else ("", None, None)
+        yield from (row.taken, account.slots)
+        yield from (holder.kind, holder.state) if holder else ("", "")
+
+    def counted(self, number: int) -> str:
+        return ngettext("%d server", "%d servers", number) % number
+
+    @property
+    def may_pick(self) -> bool:
+        return any(may(self.user, CREATE, team) for team in self.user.roles)
 
 
-def matching(rows: QuerySet[Server], chosen: dict[str, Any]) -> QuerySet[Server]:
-    state = chosen.get("state", "")
-    rows = rows.filter(gone_at__isnull=state != ServerFilter.GONE)
-    if "account" in chosen:
-        rows = rows.filter(account=chosen["account"])
-    if state == ServerFilter.FULL:
-        rows = rows.filter(taken__gte=F("account__slots"))
-    elif state == ServerFilter.OLD:
-        rows = rows.filter(is_old())
-    elif state and state != ServerFilter.GONE:
-        rows = rows.filter(status=state)
-    if "newest" in chosen:
-        age = next(age for age in AGES if age.key == chosen["newest"])
-        rows = rows.filter(age.where(timezone.now()))
-    if q := chosen.get("q"):
-        fields = ("name", "hostname", "address", "remote_id")
-        words = [Q(**{f"{field}__icontains": q}) for field in fields]
-        rows = rows.filter(words[0] | words[1] | words[2] | words[3])
-    return rows
+# -- what it is narrowed by -----------------------------------------------------------------------
+
+
+def states(known: dict[str, Look]) -> list[tuple[str, str | Promise]]:
+    """The provider's words as we tell them; those that we do not know; what is gone."""
+    return [
+        *((word, look.word) for word, look in known.items()),
+        (OTHER, _("Another")),
+        (GONE, _("No longer listed by the provider")),
+    ]
+
+
+def by_state(rows: QuerySet[Server], word: str) -> QuerySet[Server]:
+    if word == GONE:
+        return rows.exclude(gone_at=None)
+    return rows.exclude(status__in=SERVER) if word == OTHER else rows.filter(status=word)
+
+
+def by_coverage(rows: QuerySet[Server], word: str) -> QuerySet[Server]:
+    ages = {age.key: age.where(timezone.now()) for age in AGES}
+    old = is_old()
+    wide = {"fresh": ~old, "stale": old, "old": old & Q(newest_at__isnull=False)}
+    return rows.filter((ages | wide)[word])
+
+
+def by_slots(rows: QuerySet[Server], word: str) -> QuerySet[Server]:
+    return rows.filter(
+        Q(taken__gte=F("account__slots")) if word == "full" else Q(taken__lt=F("account__slots"))
+    )
+
+
+def by_operation(rows: QuerySet[Server], word: str) -> QuerySet[Server]:
+    return rows.filter(holding__isnull=word == "idle")
+
+
+# -- what its rows show besides -------------------------------------------------------------------
 
 
 def is_old() -> Q:
@@ -107,15 +219,13 @@ def count_of(rows: QuerySet[Any], by: str) -> Coalesce:
     return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))
 
 
-def add_newest_and_holders(page: Page) -> None:
-    """What the rows of one page show besides: two queries for all of them."""
-    rows = list(page.object_list)
-    newest = Snapshot.objects.in_bulk([row.newest_id for row in rows if row.newest_id])
-    holders = Operation.objects.filter(server__in=rows, parent=None, state__in=HOLDING)
-    by_server = {o.server_id: o for o in holders}
-    for row in rows:
-        row.newest = newest.get(row.newest_id)
-        row.holder = by_server.get(row.pk)
-        if row.holder:
-            row.holder.server = row
-    page.object_list = rows
+def with_holder(servers: QuerySet[Server]) -> QuerySet[Server]:
+    """Each server with the operation that holds it, if any: there is never more than one."""
+    holds = Q(operations__parent=None, operations__state__in=HOLDING)
+    return servers.annotate(
+        held=FilteredRelation("operations", condition=holds),
+        holding=F("held__pk"),
+        held_kind=F("held__kind"),
+        held_state=F("held__state"),
+        held_name=F("held__name"),
+    )

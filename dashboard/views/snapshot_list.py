@@ -1,72 +1,185 @@
-"""The list of all snapshots: searched, filtered, sorted, in pages."""
+"""The list of all snapshots: over all servers, with who made them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from dashboard import live
-from dashboard.forms import SnapshotFilter
+from dashboard import cells, live
+from dashboard.listing import Choice, Column, Filter, Link, Listing, search
 from dashboard.live import Fragment
-from dashboard.views.server_list import answer
+from dashboard.teams_here import here
+from dashboard.templatetags.ui import SNAPSHOT, shown, size
+from dashboard.views.server_list import GONE, OTHER, states
 from snapshots.models import Kind, Operation, Snapshot
 from snapshots.models.operation import HOLDING
-from snapshots.permissions import visible_accounts, visible_snapshots
+from snapshots.permissions import DELETE, may, visible_servers, visible_snapshots
 
-PAGE = 50
+SHOWN = (
+    *("account", "server", "server__name", "name", "status", "size_mb", "description"),
+    *("created_at", "gone_at", "remote_id"),
+)
+AGES = (
+    ("1", gettext_lazy("Taken today or yesterday")),
+    ("7", gettext_lazy("Younger than 7 days")),
+    ("30", gettext_lazy("7 to 30 days")),
+    ("90", gettext_lazy("30 to 90 days")),
+    ("more", gettext_lazy("Older than 90 days")),
+)
+MAKERS = (
+    ("here", gettext_lazy("Asked for here")),
+    ("outside", gettext_lazy("Found at the provider")),
+)
 
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Snapshots over all servers of the person's teams, or those that match."""
-    watch = live.watching(request, "snapshots")
-    return answer(request, "snapshots", listed(request) | {"live": watch})
+    return Snapshots(request).answer()
 
 
 @live.region("snapshots")
-def index_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
-    yield Fragment("snapshots/_results.html", listed(request))
+def index_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment | SafeString]:
+    yield from Snapshots(request).changes(since)
 
 
-def listed(request: HttpRequest) -> dict[str, Any]:
-    filters = SnapshotFilter(request.GET, user=request.user)
-    rows = filters.sorted(matching(visible_snapshots(request.user), filters.chosen))
-    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    add_operations(page)
-    context = {"filters": filters, "page": page}
-    if not page.object_list:
-        context["accounts"] = list(visible_accounts(request.user).order_by("label")[:5])
-    return context
+class Snapshots(Listing):
+    name = "snapshots"
+    heading = gettext_lazy("Snapshots")
+    nothing_matches = gettext_lazy("No snapshot matches")
+    nothing_yet = gettext_lazy("No snapshots yet")
+    columns = (
+        Column(gettext_lazy("Name"), "name", "name"),
+        Column(gettext_lazy("Server"), "server", "server__name"),
+        Column(gettext_lazy("Taken"), "taken", "created_at", down_first=True),
+        Column(gettext_lazy("State"), "state", "status"),
+        Column(gettext_lazy("Size"), "size", "size_mb", down_first=True, css="num"),
+    )
+    default_sort = "-taken"
+    shown_with = ((Operation, "snapshot"),)
+    bulk, bulk_button = "delete_snapshots", "snapshots/_bulk.html"
+    fields = (
+        *("id", "name", "server", "account", "state", "taken_at", "size_mb", "note"),
+        *("asked_for_by", "operation", "operation_state", "provider_id"),
+    )
+
+    def offered(self) -> list[Filter]:
+        servers = here(self.request, visible_servers(self.user), "account__team")
+        return [
+            search("q", _("Name, note or server"), "name", "description", "server__name"),
+            Link("server", _("Server"), lambda rows, pk: rows.filter(server=pk), servers),
+            self.by_account(),
+            Choice("state", _("State"), by_state, states(SNAPSHOT)),
+            Choice("age", _("Age"), self._by_age, AGES),
+            Choice("made", _("Made"), by_maker, MAKERS),
+        ]
+
+    def everything(self) -> QuerySet[Snapshot]:
+        rows = here(self.request, visible_snapshots(self.user), "account__team")
+        if self.value_of("state") != GONE:
+            rows = rows.filter(gone_at=None)
+        return rows.select_related(None).select_related("server").only(*SHOWN)
+
+    def complete(self, rows: list[Snapshot]) -> None:
+        """Who made each, and what is under way with it: one query for all."""
+        found = Operation.objects.filter(snapshot__in=[row.pk for row in rows]).order_by("pk")
+        told = found.filter(Q(kind=Kind.CREATE) | Q(state__in=HOLDING))
+        names = ("kind", "state", "name", "server", "snapshot", "parent", "asked_by_name")
+        by_snapshot: dict[int | None, dict[bool, Operation]] = {}
+        for operation in told.only(*names):
+            is_maker = operation.kind == Kind.CREATE
+            by_snapshot.setdefault(operation.snapshot_id, {})[is_maker] = operation
+        for row in rows:
+            row.maker = by_snapshot.get(row.pk, {}).get(True)
+            row.acting = by_snapshot.get(row.pk, {}).get(False)
+            if row.acting:
+                row.acting.server = row.server
+
+    def row(self, row: Snapshot, *, oob: bool = False) -> SafeString:
+        name, account = shown(row.name), self.accounts[row.account_id]
+        title = cells.link("snapshot", row.pk, name)
+        server = cells.link("server", row.server_id, shown(row.server.name))
+        note = Truncator(shown(row.note)).chars(80) if row.note else ""
+        return cells.table_row(
+            "snapshot",
+            row.pk,
+            self._pick(row, name) if self.may_pick else cells.NOTHING,
+            cells.cell(title, note),
+            cells.cell(server, shown(account.label)),
+            cells.cell(cells.ago(row.created_at, self.now), maker_of(row)),
+            self._state(row),
+            cells.number(size(row.size_mb)),
+            is_gone=bool(row.gone_at),
+            oob=oob,
+        )
+
+    def _pick(self, row: Snapshot, name: str) -> SafeString:
+        if row.gone_at or not row.is_completed:
+            return cells.cell("")
+        words = _("%(snapshot)s of %(server)s") % {
+            "snapshot": name,
+            "server": shown(row.server.name),
+        }
+        return cells.pick("snapshot", row.pk, words)
+
+    def _state(self, row: Snapshot) -> SafeString:
+        if row.acting:
+            return cells.operation(row.acting)
+        if row.gone_at:
+            return cells.cell(cells.status(row), cells.ago(row.gone_at, self.now))
+        return cells.cell(cells.status(row))
+
+    def record(self, row: Snapshot) -> Iterable[Any]:
+        state = "no longer listed" if row.gone_at else row.status
+        yield from (row.pk, row.name, row.server.name, self.accounts[row.account_id].label, state)
+        yield from (row.created_at, row.size_mb, row.note)
+        yield row.maker.asked_by_name if row.maker else ""
+        yield from (row.acting.kind, row.acting.state) if row.acting else ("", "")
+        yield row.remote_id
+
+    def counted(self, number: int) -> str:
+        return ngettext("%d snapshot", "%d snapshots", number) % number
+
+    @property
+    def may_pick(self) -> bool:
+        return any(may(self.user, DELETE, team) for team in self.user.roles)
+
+    def _by_age(self, rows: QuerySet[Snapshot], word: str) -> QuerySet[Snapshot]:
+        older, younger = {"1": (0, 2), "7": (0, 7), "30": (7, 30), "90": (30, 90)}.get(
+            word, (90, 0)
+        )
+        if older:
+            rows = rows.filter(created_at__lt=self.now - timedelta(days=older))
+        return rows.filter(created_at__gte=self.now - timedelta(days=younger)) if younger else rows
 
 
-def matching(rows: QuerySet[Snapshot], chosen: dict[str, Any]) -> QuerySet[Snapshot]:
-    state = chosen.get("state", "")
-    rows = rows.filter(gone_at__isnull=state != SnapshotFilter.GONE)
-    for field in ("server", "account"):
-        if field in chosen:
-            rows = rows.filter(**{field: chosen[field]})
-    if state and state != SnapshotFilter.GONE:
-        rows = rows.filter(status=state)
-    if q := chosen.get("q"):
-        rows = rows.filter(name__icontains=q)
-    return rows
+def by_state(rows: QuerySet[Snapshot], word: str) -> QuerySet[Snapshot]:
+    if word == GONE:
+        return rows.exclude(gone_at=None)
+    return rows.exclude(status__in=SNAPSHOT) if word == OTHER else rows.filter(status=word)
 
 
-def add_operations(page: Page) -> None:
-    """Who made each snapshot of the page, and what is under way with it: one query for all."""
-    rows = list(page.object_list)
-    found = Operation.objects.filter(snapshot__in=[row.pk for row in rows]).order_by("pk")
-    told = found.filter(Q(kind=Kind.CREATE) | Q(state__in=HOLDING))
-    by_snapshot: dict[int | None, dict[bool, Operation]] = {}
-    for operation in told.select_related("server"):
-        is_maker = operation.kind == Kind.CREATE
-        by_snapshot.setdefault(operation.snapshot_id, {})[is_maker] = operation
-    for row in rows:
-        row.maker = by_snapshot.get(row.pk, {}).get(True)
-        row.acting = by_snapshot.get(row.pk, {}).get(False)
-    page.object_list = rows
+def by_maker(rows: QuerySet[Snapshot], word: str) -> QuerySet[Snapshot]:
+    made = Operation.objects.filter(snapshot=OuterRef("pk"), kind=Kind.CREATE)
+    return rows.filter(Exists(made) if word == "here" else ~Exists(made))
+
+
+def maker_of(row: Snapshot) -> SafeString | str:
+    """Who asked for it, as `snapshots/_maker.html` says it."""
+    maker = row.maker
+    if not maker:
+        return _("Found at the provider")
+    person = {"person": shown(maker.asked_by_name)}
+    if maker.parent_id:
+        words = _("Safety snapshot before a restore by %(person)s") % person
+        return cells.link("operation", maker.parent_id, words)
+    return _("Asked for by %(person)s") % person
