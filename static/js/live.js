@@ -83,7 +83,8 @@
   document.addEventListener("htmx:beforeOnLoad", (event) => {
     if (event.target.id !== "live" || event.detail.xhr.status !== 401) return;
     const fields = [...document.querySelectorAll("main input:not([type=hidden]), main textarea")];
-    if (!fields.some((field) => field.value !== field.defaultValue)) return;
+    const isChanged = (field) => (/^(checkbox|radio)$/.test(field.type) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue);
+    if (!fields.some(isChanged)) return;
     event.preventDefault();
     gone = true;
     chip.dataset.gone = chip.dataset.signedOut;
