@@ -382,7 +382,7 @@ def down(value: float, top: float) -> float:
 
 def ceiling(value: float) -> float:
     """The next round number, whose half is round as well."""
-    if value <= 0:
+    if value < 1:
         return 1
     unit = 10.0 ** floor(log10(value))
     return next(step * unit for step in (1, 2, 4, 6, 8, 10) if step * unit >= value)
