@@ -143,7 +143,7 @@ def together(operation: Operation) -> list[Operation]:
 
 def start_offer(server: Server, user: User) -> dict[str, Any] | None:
     """ "Start it now?", for a server that is shown as stopped while nothing else is to happen."""
-    if server.gone_at or server.status != "stopped":
+    if server.gone_at or server.account.removed_at or server.status != "stopped":
         return None
     if Operation.objects.filter(lock_key=server.lock_key, parent=None, state__in=OPEN).exists():
         return None

@@ -30,6 +30,7 @@ from snapshots.permissions import (
     DELETE,
     POWER,
     RESTORE,
+    known_servers,
     may,
     require,
     visible_servers,
@@ -48,13 +49,13 @@ RECENT = 6
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One server: what it is, and where it can go back to."""
     watch = live.watching(request, f"server:{pk}")
-    server = get_object_or_404(visible_servers(request.user), pk=pk)
+    server = get_object_or_404(known_servers(request.user), pk=pk)
     return render(request, "servers/page.html", about(server, request.user) | {"live": watch})
 
 
 @live.region("server")
 def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[Fragment]:
-    server = get_object_or_404(visible_servers(request.user), pk=pk)
+    server = get_object_or_404(known_servers(request.user), pk=pk)
     if since.has_changed(server.account_id):
         context = about(server, request.user)
         for part in ("_head", "_timeline", "_facts", "_operations"):
@@ -63,7 +64,7 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
 
 def about(server: Server, user: User) -> dict[str, Any]:
     """What the server's page shows."""
-    team = server.account.team
+    team, removed = server.account.team, operations.removed(server.account)
     recent = list(_operations(server).filter(parent=None).order_by("-pk")[:RECENT])
     return {
         "server": server,
@@ -72,8 +73,12 @@ def about(server: Server, user: User) -> dict[str, Any]:
         "holder": holder(server, user),
         "recent": recent,
         "start": start_offer(server, user),
-        "why_not": {"create": why_not(user, CREATE, team), "restore": why_not(user, RESTORE, team)},
-        "may_delete": may(user, DELETE, team),
+        "removed": removed,
+        "why_not": {
+            "create": removed or why_not(user, CREATE, team),
+            "restore": removed or why_not(user, RESTORE, team),
+        },
+        "may_delete": not removed and may(user, DELETE, team),
     }
 
 

@@ -21,6 +21,7 @@ from snapshots.models import Kind, Operation, Snapshot, State, User
 from snapshots.permissions import (
     DELETE,
     RESTORE,
+    known_snapshots,
     require,
     visible_events,
     visible_snapshots,
@@ -37,13 +38,13 @@ MOST_EVENTS = 100
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One snapshot and its history. The page stays when the snapshot is gone."""
     watch = live.watching(request, f"snapshot:{pk}")
-    snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
+    snapshot = get_object_or_404(known_snapshots(request.user), pk=pk)
     return render(request, "snapshots/page.html", about(snapshot, request.user) | {"live": watch})
 
 
 @live.region("snapshot")
 def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[Fragment]:
-    snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
+    snapshot = get_object_or_404(known_snapshots(request.user), pk=pk)
     if since.has_changed(snapshot.account_id):
         context = about(snapshot, request.user)
         for part in ("_head", "_history", "_facts", "_operations"):
@@ -55,7 +56,7 @@ def about(snapshot: Snapshot, user: User) -> dict[str, Any]:
     found = Operation.objects.filter(snapshot=snapshot).select_related("server", "parent")
     told = list(found.order_by("-pk"))
     events = visible_events(user).filter(Q(snapshot=snapshot) | Q(operation__snapshot=snapshot))
-    team = snapshot.account.team
+    team, removed = snapshot.account.team, operations.removed(snapshot.account)
     return {
         "snapshot": snapshot,
         "server": snapshot.server,
@@ -67,9 +68,10 @@ def about(snapshot: Snapshot, user: User) -> dict[str, Any]:
             (o for o in told if o.kind == Kind.DELETE and o.state == State.SUCCEEDED), None
         ),
         "events": list(events.order_by("-pk")[:MOST_EVENTS]),
+        "removed": removed,
         "why_not": {
-            "restore": why_not(user, RESTORE, team),
-            "delete": why_not(user, DELETE, team),
+            "restore": removed or why_not(user, RESTORE, team),
+            "delete": removed or why_not(user, DELETE, team),
         },
     }
 

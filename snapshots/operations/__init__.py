@@ -15,7 +15,14 @@ from snapshots.operations.batches import (
     snapshot_name,
 )
 from snapshots.operations.lines import line, lines
-from snapshots.operations.rules import busy, check_name, facts, right_for, slots_taken
+from snapshots.operations.rules import (
+    busy,
+    check_name,
+    facts,
+    removed,
+    right_for,
+    slots_taken,
+)
 from snapshots.operations.send import send
 from snapshots.operations.settle import settle
 from snapshots.operations.sweep import due, sweep
@@ -30,6 +37,7 @@ __all__ = [
     "give_verdict",
     "line",
     "lines",
+    "removed",
     "request_create",
     "request_creates",
     "request_delete",

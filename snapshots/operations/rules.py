@@ -140,15 +140,19 @@ def busy(server: Server, team_id: int) -> str:
     }
 
 
+def removed(account: Account) -> str:
+    """Why nothing can be asked of the servers of an account that was removed; else empty."""
+    if not account.removed_at:
+        return ""
+    return _(
+        "%(account)s was removed from %(team)s, so nothing can be asked of its servers."
+        " What happened stays here to be read."
+    ) % {"account": account.label, "team": account.team.name}
+
+
 def check_connected(account: Account) -> None:
-    if account.removed_at:
-        raise Refused(
-            _(
-                "%(account)s was removed from %(team)s, so nothing can be asked of its servers."
-                " What happened stays here to be read."
-            )
-            % {"account": account.label, "team": account.team.name}
-        )
+    if words := removed(account):
+        raise Refused(words)
 
 
 def check_server(server: Server) -> None:

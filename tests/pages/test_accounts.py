@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from snapshots import accounts
 from tests.conftest import fresh
 from tests.pages.factories import a_server, a_snapshot, an_account, form_on, queries, text
 
@@ -29,7 +30,7 @@ def test_the_list_counts_servers_and_snapshots(account, vera, client_of):
 def test_no_account_yet_tells_the_one_next_step(team, alice, client_of):
     page = text(client_of(alice).get("/accounts/"))
     assert "No accounts yet" in page
-    assert "manage.py connect_account" in page
+    assert "Connect account" in page
 
 
 def test_the_page_tells_whose_it_is_and_what_its_token_may(account, vera, client_of):
@@ -46,6 +47,7 @@ def test_the_page_tells_whose_it_is_and_what_its_token_may(account, vera, client
         "odd:thing",
         "<b>x</b>",
         "5 snapshots per server",
+        "Whether newer snapshots survive a restore. Plan as if they do not.",
     ):
         assert words in page
 
@@ -127,3 +129,61 @@ def test_a_large_account_is_counted_without_multiplying(account, alice, client_o
     counts = [one["sql"] for one in asked if "server_count" in one["sql"]]
     assert len(counts) == 1
     assert 'JOIN "snapshots_snapshot"' not in counts[0]
+
+
+# -- a removed account ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def removed(account, alice):
+    server = a_server(account, status="stopped")
+    snapshot = a_snapshot(server)
+    accounts.remove(account, typed="Production", actor=alice)
+    return {"account": account, "server": server, "snapshot": snapshot}
+
+
+@pytest.mark.parametrize("noun", ["account", "server", "snapshot"])
+def test_its_pages_stay_readable_and_offer_nothing(removed, alice, client_of, noun):
+    answer = client_of(alice).get(f"/{noun}s/{removed[noun].pk}/")
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    main = page[page.index("<main") : page.index("</main>")]
+    assert "<form" not in main
+    for action in ("/new/", "/start/", "/restore/", "/delete/", "/token/", "/remove/", "/change/"):
+        assert action not in main.replace("/accounts/new/", ""), action
+    words = "removed this account from Northwind" if noun == "account" else "nothing can be asked"
+    assert words in text(answer)
+
+
+@pytest.mark.parametrize("address", ["/", "/servers/", "/snapshots/", "/accounts/"])
+def test_it_stands_in_no_list(removed, alice, client_of, address):
+    page = text(client_of(alice).get(address))
+    assert "Production" not in page.replace("removed the account Production", "")
+    assert "web-1" not in page
+    assert "nightly" not in page
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/servers/{server}/snapshots/new/",
+        "/snapshots/{snapshot}/restore/",
+        "/snapshots/{snapshot}/delete/",
+        "/accounts/{account}/pause/",
+        "/accounts/{account}/look/",
+        "/accounts/{account}/token/",
+        "/accounts/{account}/remove/",
+    ],
+)
+def test_nothing_of_it_can_be_posted_to(removed, alice, client_of, address):
+    pks = {noun: row.pk for noun, row in removed.items()}
+    assert client_of(alice).post(address.format(**pks)).status_code == 404
+
+
+def test_an_open_page_of_its_server_tells_the_removal(account, alice, client_of):
+    server, client = a_server(account), client_of(alice)
+    page = client.get(f"/servers/{server.pk}/").content.decode()
+    since = page.split("since=")[1].split("&")[0].split('"')[0]
+    accounts.remove(account, typed="Production", actor=alice)
+    answer = client.get("/live/", {"scope": f"server:{server.pk}", "since": since})
+    assert "Production was removed from Northwind" in answer.content.decode()
