@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -61,7 +62,7 @@ def _look(row: Delivery) -> Look:
     if row.state == State.DROPPED:
         return Look(State.DROPPED.label, "ban", "neutral")
     if row.attempts:
-        return Look(_("Tried again later"), "clock", "attention")
+        return Look(_("Trying again"), "clock", "attention")
     return Look(State.WAITING.label, "clock", "neutral")
 
 
@@ -79,4 +80,6 @@ def _words(row: Delivery) -> str:
 
 
 def _next(row: Delivery) -> datetime | None:
-    return row.due_at if row.state == State.WAITING and row.attempts else None
+    """When it is tried again, if that is some time away."""
+    is_later = row.state == State.WAITING and row.attempts and row.due_at > timezone.now()
+    return row.due_at if is_later else None

@@ -34,7 +34,6 @@ from django import template
 from django.forms import BoundField
 from django.template import Context
 from django.utils import timezone
-from django.utils.dates import MONTHS_3
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
@@ -46,7 +45,7 @@ from snapshots import estimates, permissions
 from snapshots.estimates import Estimate
 from snapshots.events import line
 from snapshots.models import Kind, Operation, Server, Snapshot, State, Team, User
-from snapshots.text import shown
+from snapshots.text import shown, stamp
 
 register = template.Library()
 
@@ -164,19 +163,6 @@ event_sentence = register.simple_tag(line, name="event_sentence")
 
 
 # -- times ----------------------------------------------------------------------------------------
-
-
-def stamp(value: datetime) -> str:
-    """An absolute time with its zone, in the reader's zone. Cheaper by far than `|date`."""
-    local = timezone.localtime(value)
-    zone = timezone.get_current_timezone_name()
-    return gettext("%(day)d %(month)s %(year)d, %(clock)s %(zone)s") % {
-        "day": local.day,
-        "month": str(MONTHS_3[local.month]).title(),
-        "year": local.year,
-        "clock": f"{local:%H:%M}",
-        "zone": zone.replace("_", " "),
-    }
 
 
 def since_words(seconds: float) -> str:

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone, translation
-from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -19,7 +18,7 @@ from snapshots import events
 from snapshots.models import Batch, Delivery, Event, Kind, State, User
 from snapshots.notices.links import address_of
 from snapshots.notices.post import Outcome
-from snapshots.text import shown
+from snapshots.text import shown, stamp
 
 LONGEST_SUBJECT = 150
 MOST_LINES = 20
@@ -122,11 +121,7 @@ def _facts(event: Event) -> Iterator[str]:
         yield _("Account: %(name)s") % {"name": shown(account)}
     if event.operation and event.operation.asked_by_name:
         yield _("Asked for by: %(name)s") % {"name": shown(event.operation.asked_by_name)}
-    at = timezone.localtime(event.at)
-    yield _("When: %(time)s, %(zone)s") % {
-        "time": date_format(at, "DATETIME_FORMAT"),
-        "zone": timezone.get_current_timezone_name().replace("_", " "),
-    }
+    yield _("When: %(time)s") % {"time": stamp(event.at)}
 
 
 def _about_batch(batch: Batch) -> tuple[str, list[str]]:

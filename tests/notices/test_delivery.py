@@ -11,7 +11,7 @@ import pytest
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from snapshots import events, notices
 from snapshots.events import Verb
@@ -348,7 +348,7 @@ def test_a_mail_is_plain_words_with_a_link_in_the_readers_zone(stage, operation,
     link = f"https://snapshots.example.com/operations/{operation.pk}/"
     assert link in sent.body
     assert "Server: web-1\nAccount: Production\nAsked for by: Oscar\n" in sent.body
-    assert "3:02 p.m., Europe/Berlin" in sent.body
+    assert "When: 23 Nov 2026, 15:02 Europe/Berlin" in sent.body
     assert "https://snapshots.example.com/settings/messages/" in sent.body
     assert sent.extra_headers["Auto-Submitted"] == "auto-generated"
     row = Delivery.objects.get(user=oscar)
@@ -357,13 +357,18 @@ def test_a_mail_is_plain_words_with_a_link_in_the_readers_zone(stage, operation,
 
 
 @pytest.mark.usefixtures("mailing")
-def test_a_mail_speaks_the_readers_language(operation, oscar, settings):
-    settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-    type(oscar).objects.filter(pk=oscar.pk).update(language="de", time_zone="UTC")
-    fails(operation)
+def test_a_mail_speaks_the_readers_language(operation, oscar):
+    type(oscar).objects.filter(pk=oscar.pk).update(language="eo")
+    event = fails(operation)
+    with translation.override("eo"):
+        said = events.line(event)
+    assert said != events.line(event)
     a_tick()
     [sent] = [one for one in mail.outbox if one.to == [oscar.email]]
-    assert "23. November 2026 14:02, UTC" in sent.body
+    assert sent.subject == f"[Northwind] {said}"
+    assert sent.body.startswith(said)
+    [other] = [one for one in mail.outbox if one.to != [oscar.email]]
+    assert other.subject == f"[Northwind] {events.line(event)}"
 
 
 HOSTILE = "x\r\nBcc: everybody@example.com\u202e\x00"
