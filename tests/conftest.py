@@ -17,6 +17,7 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test import Client
+from django.utils import timezone, translation
 
 from snapshots import accounts, inventory, operations, teams
 from snapshots.models import Account, Operation, Role, Server, Snapshot, Team, User
@@ -71,6 +72,14 @@ class Stage:
 def fresh(row: Any) -> Any:
     """The row as the database has it now."""
     return type(row).objects.get(pk=row.pk)
+
+
+@pytest.fixture(autouse=True)
+def speaks_english() -> Iterator[None]:
+    """A request leaves its reader's language to the thread until the next one; so would a test."""
+    yield
+    translation.activate("en")
+    timezone.deactivate()
 
 
 def person(name: str) -> User:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.urls import URLPattern
 from django.utils import translation
 from django.utils.translation import ngettext
 
-from dashboard import catalogue
+from dashboard import catalogue, urls
 from dashboard.templatetags import ui
+from tests.conftest import take
 
 LANGUAGES = catalogue.LANGUAGES
 
@@ -198,6 +202,94 @@ def test_mail_is_in_the_language_of_whom_it_is_for(alice, client, mailoutbox):
 def test_nobody_gets_mail_because_somebody_typed_their_address(client, db, mailoutbox):
     client.post("/auth/password/reset/", {"email": "stranger@example.com"})
     assert mailoutbox == []
+
+
+# -- no half-translated page ----------------------------------------------------------------------
+
+
+def left_in_english(html: str, language: str) -> list[str]:
+    """Parts of our English sentences that stand on a page of another language."""
+    page = " ".join(unescape(html).split())
+    found = []
+    for message in catalogue.read(language).values():
+        strings = [message.string] if isinstance(message.string, str) else message.string
+        sources = [message.id] if isinstance(message.id, str) else message.id
+        for part in re.split(r"%\(\w+\)\w|%\w|\{\w*\}", " \0 ".join(sources).replace("%%", "%")):
+            words = " ".join(part.split(" \0 ")[0].split())
+            if len(words) > 12 and " " in words and words in page:
+                found += [words] if not any(words in string for string in strings) else []
+    return found
+
+
+def addresses(subjects: dict[str, Any]) -> list[str]:
+    """Every address of the product, with what the fixtures have for its number."""
+    routes = [str(one.pattern) for one in urls.urlpatterns if isinstance(one, URLPattern)]
+    found = []
+    for route in routes:
+        subject = subjects.get(route.partition("/")[0])
+        if "<str:" in route or "<uuid:" in route or ("<int:" in route and subject is None):
+            continue
+        found.append("/" + re.sub(r"<int:\w+>", str(getattr(subject, "pk", "")), route))
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_is_translated_as_a_whole(
+    server, snapshot, team, alice, rosa, client_of, language
+):
+    operation = take(server, rosa)
+    alice.language = language
+    alice.save()
+    client, pages, left = client_of(alice), 0, {}
+    subjects = {
+        "accounts": server.account,
+        "servers": server,
+        "snapshots": snapshot,
+        "operations": operation,
+        "team": team,
+        "members": rosa.memberships.get(),
+    }
+    for address in [*addresses(subjects), "/auth/password/change/", "/auth/logout/", "/no/such/"]:
+        response = client.get(address)
+        if "html" not in response.get("Content-Type", ""):
+            continue
+        if response.status_code in (200, 404, 422) and response.content:
+            html = response.content.decode()
+            assert f'<html lang="{language}"' in html, address
+            left |= {address: words} if (words := left_in_english(html, language)) else {}
+            pages += 1
+    assert pages > 20
+    assert not left
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_guests_are_spoken_to_in_one_language(client, db, language):
+    client.cookies["language"] = language
+    wrong = {"login": "nobody@example.com", "password": "nothing"}
+    answers = [
+        client.get("/auth/login/"),
+        client.post("/auth/login/", wrong),
+        client.post("/auth/login/", {}),
+        client.get("/auth/password/reset/"),
+        client.get("/auth/password/reset/done/"),
+        client.get("/auth/password/reset/key/1-wrong/"),
+    ]
+    for answer in answers:
+        html = answer.content.decode()
+        assert not left_in_english(html, language)
+        for english in ("This field", ">Email<", ">Password<", "Forgot your"):
+            assert english not in html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_password_that_is_too_weak_is_refused_in_ones_language(alice, client_of, language):
+    alice.language = language
+    alice.set_password("a long enough one")
+    alice.save()
+    form = {"oldpassword": "a long enough one", "password1": "short", "password2": "short"}
+    html = client_of(alice).post("/auth/password/change/", form).content.decode()
+    assert 'id="error-summary"' in html
+    assert "This password is too short" not in html and "at least" not in html
 
 
 @pytest.mark.parametrize("seconds", [5, 50, 3600 * 3, 86400 * 3, 86400 * 11, 86400 * 100])
