@@ -242,6 +242,7 @@ def sizes(server: Server) -> Sizes | None:
 
 # -- durations ------------------------------------------------------------------------------------
 
+# A deletion is answered at once: there is nothing to see.
 CAPTIONS = {
     Kind.CREATE: ngettext_lazy(
         "How long the last %(number)d snapshot took",
@@ -251,11 +252,6 @@ CAPTIONS = {
     Kind.RESTORE: ngettext_lazy(
         "How long the last %(number)d restore took",
         "How long the last %(number)d restores took",
-        "number",
-    ),
-    Kind.DELETE: ngettext_lazy(
-        "How long the last %(number)d deletion took",
-        "How long the last %(number)d deletions took",
         "number",
     ),
     Kind.STOP: ngettext_lazy(
@@ -330,13 +326,14 @@ class Ran(NamedTuple):
 
 def durations(operations: QuerySet[Operation]) -> list[Durations]:
     """A plot for each kind of which enough have succeeded."""
+    kinds = [kind for kind in Kind if kind in CAPTIONS]
     measured = estimates.measured(operations)
     fields = ("kind", "pk", "name", "server__name", "began", "ended_at")
-    found = estimates.newest(measured, [Q(kind=kind) for kind in Kind], DRAWN, fields)
+    found = estimates.newest(measured, [Q(kind=kind) for kind in kinds], DRAWN, fields)
     by_kind: dict[str, list[Ran]] = {}
     for ran in sorted((Ran(*row) for row in found), key=lambda ran: (ran.ended_at, ran.pk)):
         by_kind.setdefault(ran.kind, []).append(ran)
-    enough = [kind for kind in Kind if len(by_kind.get(kind, ())) >= estimates.LEAST]
+    enough = [kind for kind in kinds if len(by_kind.get(kind, ())) >= estimates.LEAST]
     return [_durations(kind, by_kind[kind]) for kind in enough]
 
 

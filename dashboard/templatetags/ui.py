@@ -38,7 +38,7 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext_lazy
 
 from dashboard import expected
 from snapshots import estimates, permissions
@@ -168,9 +168,18 @@ event_sentence = register.simple_tag(line, name="event_sentence")
 def since_words(seconds: float) -> str:
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
     if seconds < 45:
+        minutes = 0
+    elif minutes < 60:
+        minutes = max(minutes, 1)
+    return _since(minutes if minutes < 60 else 60, min(hours, 48), days, get_language())
+
+
+@lru_cache(maxsize=4096)
+def _since(minutes: int, hours: int, days: int, _language: str) -> str:
+    if not minutes:
         return gettext("just now")
     if minutes < 60:
-        return gettext("%d min ago") % max(minutes, 1)
+        return gettext("%d min ago") % minutes
     if hours < 48:
         return gettext("%d h ago") % hours
     return ngettext("%d day ago", "%d days ago", days) % days
@@ -281,6 +290,11 @@ def elapsed(since: datetime | None) -> SafeString | str:
 @register.filter
 def size(megabytes: int | None) -> str:
     """MB as the provider counts them, told in GB of 10^9 bytes."""
+    return _size(megabytes, get_language())
+
+
+@lru_cache(maxsize=4096)
+def _size(megabytes: int | None, _language: str) -> str:
     if megabytes is None:
         return gettext("size unknown")
     if megabytes < 1000:
@@ -292,6 +306,16 @@ def size(megabytes: int | None) -> str:
 def percent(value: float) -> str:
     """A place in a drawing, written the same in every language: "12.50%"."""
     return f"{value:.2f}%"
+
+
+@register.filter
+def scale(seconds: float) -> str:
+    """A round number of seconds, minutes or hours."""
+    if seconds < 60:
+        return gettext("%d s") % seconds
+    if seconds < 3600:
+        return gettext("%d min") % (seconds // 60)
+    return gettext("%d h") % (seconds // 3600)
 
 
 @register.filter

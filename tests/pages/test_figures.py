@@ -131,6 +131,7 @@ def test_durations_are_drawn_for_each_kind_with_enough_of_them(web, rosa):
     took(web, rosa, *range(1, 41))
     took(web, rosa, 5, 6, 7, kind="restore")
     took(web, rosa, 1, 1, kind="stop")
+    took(web, rosa, 1, 1, 1, kind="delete")  # answered at once: nothing to see
     creates, restores = plots.durations(Operation.objects.all())
     assert (creates.kind, restores.kind) == (Kind.CREATE, Kind.RESTORE)
     assert [round(dot.value / 60) for dot in creates.dots] == [*range(11, 41)]
@@ -205,6 +206,13 @@ def test_the_page_of_one_server_has_its_sizes_and_durations(web, rosa, vera, cli
     assert "No longer listed" in page
     assert "How long the last 3 snapshots took" in page
     assert "50 min" not in page
+
+
+def test_the_figures_are_one_click_from_what_they_are_about(web, vera, client_of):
+    client = client_of(vera)
+    assert 'href="/figures/"' in client.get("/").content.decode()
+    figures = f"/servers/{web.pk}/figures/"
+    assert f'href="{figures}"' in client.get(f"/servers/{web.pk}/").content.decode()
 
 
 def test_with_nothing_to_draw_the_pages_say_so(web, vera, mallory, client_of):
