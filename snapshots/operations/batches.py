@@ -31,7 +31,7 @@ def snapshot_name(pattern: str, server: Server, at: datetime) -> str:
     Times are told in the current time zone. A long server name is shortened, the rest is not.
     """
     local = timezone.localtime(at)
-    pattern = pattern.strip().replace("{date}", f"{local:%Y-%m-%d}")
+    pattern = pattern.strip().replace("{date}", f"{local:%Y%m%d}")
     pattern = pattern.replace("{time}", f"{local:%H%M}")
     room = NAME_LENGTH - len(pattern.replace("{server}", ""))
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", server.name).strip("-") or f"server-{server.pk}"

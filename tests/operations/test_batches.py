@@ -37,7 +37,7 @@ def delete_all(snapshots, actor, **more):
 def test_a_snapshot_of_each_server_with_a_name_of_its_own(both, oscar):
     batch = snapshot_all(both, oscar)
     names = batch.operations.order_by("pk").values_list("name", flat=True)
-    stamp = f"{NOW:%Y-%m-%d-%H%M}"
+    stamp = f"{NOW:%Y%m%d-%H%M}"
     assert list(names) == [f"web-1-{stamp}", f"db-1-{stamp}"]
     assert batch.refused == []
     assert set(batch.operations.values_list("state", flat=True)) == {State.QUEUED}
