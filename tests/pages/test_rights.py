@@ -4,7 +4,8 @@ import pytest
 from django.urls import get_resolver
 from django.utils import timezone
 
-from snapshots.models import Event, Operation, Snapshot
+from snapshots import invitations
+from snapshots.models import Event, Invitation, Membership, Operation, Role, Snapshot, Webhook
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, text
 
 PAGES = (
@@ -12,33 +13,58 @@ PAGES = (
     "/servers/{server}/",
     "/snapshots/{snapshot}/",
     "/operations/{operation}/",
+    "/team/{team}/",
 )
 FORMS = {
     "/servers/{server}/snapshots/new/": "oscar",
     "/snapshots/{snapshot}/restore/": "rosa",
     "/snapshots/{snapshot}/delete/": "rosa",
+    "/accounts/{account}/token/": "alice",
+    "/accounts/{account}/change/": "alice",
+    "/accounts/{account}/remove/": "alice",
+    "/webhooks/{webhook}/": "alice",
+    "/team/{team}/name/": "alice",
+    "/team/{team}/invite/": "alice",
+    "/team/{team}/leave/": "vera",
+    "/members/{member}/role/": "alice",
+    "/members/{member}/remove/": "alice",
 }
 ACTIONS = {
     "/accounts/{account}/pause/": "alice",
     "/accounts/{account}/resume/": "alice",
+    "/accounts/{account}/look/": "vera",
+    "/invitations/{invitation}/withdraw/": "alice",
+    **{
+        f"/webhooks/{{webhook}}/{verb}/": "alice"
+        for verb in ("secret", "secret/old", "test", "on", "off", "resend", "remove")
+    },
     "/operations/{operation}/cancel/": "oscar",
     "/operations/{operation}/verdict/": "oscar",
 }
-LISTS = ("/", "/accounts/", "/servers/", "/snapshots/", "/activity/")
+LISTS = ("/", "/accounts/", "/servers/", "/snapshots/", "/activity/", "/webhooks/")
 HTMX = {"HX-Request": "true", "HX-Target": "results"}
 
 
 @pytest.fixture
-def things(team, oscar):
+def things(team, alice, oscar):
     """One of everything, each with a name that must not leak."""
     server = a_server(an_account(team, "canary-account"), "canary-server", address="canary-address")
     snapshot = a_snapshot(server, "canary-snapshot", description="canary-note")
     operation = an_operation("create", a_server(server.account, "canary-two"), "queued", oscar)
+    webhook = Webhook.objects.create(
+        team=team, name="canary-webhook", address="https://canary.example.com/"
+    )
+    email = "canary@example.com"
+    invitation, _secret = invitations.invite(team, Role.VIEWER, actor=alice, email=email)
     return {
+        "webhook": webhook.pk,
         "account": server.account_id,
         "server": server.pk,
         "snapshot": snapshot.pk,
         "operation": operation.pk,
+        "team": team.pk,
+        "member": Membership.objects.get(user=oscar).pk,
+        "invitation": invitation.pk,
     }
 
 
@@ -108,8 +134,8 @@ def test_looking_changes_nothing(things, cast, client_of, address):
     client.get("/")
 
     def everything():
-        rows = [*Operation.objects.values(), *Snapshot.objects.values(), *Event.objects.values()]
-        return repr(rows)
+        nouns = (Operation, Snapshot, Event, Membership, Invitation)
+        return repr([list(noun.objects.values()) for noun in nouns])
 
     before = everything()
     client.get(address.format(**things))
@@ -117,7 +143,7 @@ def test_looking_changes_nothing(things, cast, client_of, address):
 
 
 @pytest.mark.parametrize("pk", [0, 2**31, 2**63, 10**30])
-@pytest.mark.parametrize("noun", ["accounts", "servers", "snapshots", "operations"])
+@pytest.mark.parametrize("noun", ["accounts", "servers", "snapshots", "operations", "team"])
 def test_an_id_that_cannot_be_is_not_there(alice, client_of, noun, pk):
     assert client_of(alice).get(f"/{noun}/{pk}/").status_code == 404
 
