@@ -26,8 +26,10 @@ def own_path(request: HttpRequest, url: str) -> str:
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else ""
 
 
-def posts_to(page: str) -> Callable[[View], View]:
+def posts_to(page: str, *, of_it: bool = True) -> Callable[[View], View]:
     """For a button's address: opened as a page, after a sign-in say, it leads to its page.
+
+    `of_it` says whether that is the page of the thing with this id.
 
     Nothing is done then, and that is said.
     """
@@ -38,7 +40,7 @@ def posts_to(page: str) -> Callable[[View], View]:
             if request.method == "POST":
                 return view(request, pk)
             messages.warning(request, _("Nothing was done. If you still want it, choose it here."))
-            return redirect(page, pk)
+            return redirect(page, pk) if of_it else redirect(page)
 
         return post_only
 

@@ -85,7 +85,6 @@ people = [
     path("team/<int:pk>/invite/", invitations.invite, name="invite"),
     path("members/<int:pk>/role/", team.role, name="change_role"),
     path("members/<int:pk>/remove/", team.remove, name="remove_member"),
-    path("invitations/<int:pk>/", invitations.team_of, name="team_of_invitation"),
     path("invitations/<int:pk>/withdraw/", invitations.withdraw, name="withdraw_invitation"),
     path("join/", invitations.join, name="join"),
     path("join/<str:secret>/", invitations.open_link, name="open_invitation"),

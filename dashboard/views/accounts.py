@@ -196,9 +196,8 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     account = _found(request, pk)
     initial = {"label": account.label, "slots": account.slots}
     form = Change(posted(request), initial=initial)
-    if request.method != "POST":
-        require(request.user, MANAGE_ACCOUNTS, account.team)
-    elif form.tells(partial(accounts.change, account, actor=request.user)):
+    require(request.user, MANAGE_ACCOUNTS, account.team)
+    if form.tells(partial(accounts.change, account, actor=request.user)):
         messages.success(request, _("The changes are saved."))
         return see_other(request, "account", account.pk)
     context = {"account": account, "form": form}
@@ -221,9 +220,8 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
     """Take it out of the team: what goes, what stays, and a typed confirmation."""
     account = get_object_or_404(counted(visible_accounts(request.user)), pk=pk)
     form = Remove(posted(request), name=account.label)
-    if request.method != "POST":
-        require(request.user, MANAGE_ACCOUNTS, account.team)
-    elif form.tells(partial(accounts.remove, account, actor=request.user)):
+    require(request.user, MANAGE_ACCOUNTS, account.team)
+    if form.tells(partial(accounts.remove, account, actor=request.user)):
         words = _("%(account)s is removed; its token is erased.")
         messages.success(request, words % {"account": shown(account.label)})
         return see_other(request, "accounts")

@@ -103,24 +103,14 @@ def posted_by_mail(invitation: Invitation, link: str) -> str:
     return "sent"
 
 
-@posts_to("team_of_invitation")
+@posts_to("team_index", of_it=False)
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Make the link worthless."""
-    invitation = theirs(request, pk)
+    rows = Invitation.objects.filter(team_id__in=request.user.roles).select_related("team")
+    invitation = get_object_or_404(rows, pk=pk)
     invitations.withdraw(invitation, actor=request.user)
     messages.success(request, _("The invitation is withdrawn: its link works no more."))
     return see_other(request, "team", invitation.team_id)
-
-
-@require_safe
-def team_of(request: HttpRequest, pk: int) -> HttpResponse:
-    """Where an invitation is listed."""
-    return redirect("team", theirs(request, pk).team_id)
-
-
-def theirs(request: HttpRequest, pk: int) -> Invitation:
-    rows = Invitation.objects.filter(team_id__in=request.user.roles).select_related("team")
-    return get_object_or_404(rows, pk=pk)
 
 
 # -- opened ---------------------------------------------------------------------------------------

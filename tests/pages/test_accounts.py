@@ -131,7 +131,7 @@ def test_a_large_account_is_counted_without_multiplying(account, alice, client_o
     assert 'JOIN "snapshots_snapshot"' not in counts[0]
 
 
-# -- a removed account ------------------------------------------------------------------------------
+# -- a removed account ----------------------------------------------------------------------------
 
 
 @pytest.fixture
