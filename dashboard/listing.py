@@ -27,7 +27,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_htmx.http import push_url
 
-from dashboard import cells, export, live
+from dashboard import export, live
 from dashboard.live import Fragment
 from dashboard.teams_here import here
 from dashboard.templatetags.ui import shown
@@ -273,10 +273,6 @@ class Listing:
         return rows.annotate(total=Counted(countable))
 
     # -- for templates
-
-    @staticmethod
-    def sprite() -> SafeString:
-        return cells.sprite()
 
     def table(self) -> Iterator[SafeString]:
         return (self.row(row) for row in self.rows)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 
 def shown(text: object) -> str:
@@ -28,11 +29,18 @@ def _visible(char: str) -> str:
 def stamp(value: datetime) -> str:
     """An absolute time with its zone, in the reader's zone. Cheaper by far than `|date`."""
     local = timezone.localtime(value)
-    zone = timezone.get_current_timezone_name()
-    return gettext("%(day)d %(month)s %(year)d, %(clock)s %(zone)s") % {
+    pattern, months = _dates(get_language())
+    return pattern % {
         "day": local.day,
-        "month": str(MONTHS_3[local.month]).title(),
+        "month": months[local.month],
         "year": local.year,
         "clock": f"{local:%H:%M}",
-        "zone": zone.replace("_", " "),
+        "zone": timezone.get_current_timezone_name().replace("_", " "),
     }
+
+
+@lru_cache(maxsize=16)
+def _dates(_language: str) -> tuple[str, dict[int, str]]:
+    """Words of one language, looked up once: a list writes hundreds of times."""
+    months = {number: str(words).title() for number, words in MONTHS_3.items()}
+    return gettext("%(day)d %(month)s %(year)d, %(clock)s %(zone)s"), months

@@ -57,14 +57,17 @@ register = template.Library()
 @lru_cache(maxsize=256)
 def icon(name: str, size: int = 18) -> SafeString:
     """A Lucide icon. Decoration: the word beside it is what is read out."""
-    drawing = lucide._render_icon(name, size, aria_hidden="true")
-    # How lines are drawn stands in the stylesheet: forty icons a page would say it forty times.
-    lines = re.sub(r"<svg[^>]*>|</svg>|\s*\n\s*", "", drawing).replace(" />", "/>")
     # The drawing comes out of the package's own archive, chosen by a name from our templates.
     return mark_safe(  # noqa: S308
         f'<svg class="glyph glyph-{name}" width="{size}" height="{size}" viewBox="0 0 24 24"'
-        f' aria-hidden="true">{lines.strip()}</svg>'
+        f' aria-hidden="true">{_lines(name)}</svg>'
     )
+
+
+def _lines(name: str) -> str:
+    """What is inside. How lines are drawn stands in the stylesheet, not forty times a page."""
+    drawing = lucide._render_icon(name, 24)
+    return re.sub(r"<svg[^>]*>|</svg>|\s*\n\s*", "", drawing).replace(" />", "/>").strip()
 
 
 # -- states ---------------------------------------------------------------------------------------
@@ -114,12 +117,32 @@ TITLES = {
 }
 
 
+@register.simple_tag
+@lru_cache(maxsize=1)
+def sprite() -> SafeString:
+    """The drawings of all states, once a page: badges refer to them."""
+    looks = [*SERVER.values(), *SNAPSHOT.values()]
+    names = {look.icon for look in looks} | {picture for picture, _tint in OPERATION.values()}
+    symbols = "".join(
+        f'<symbol id="i-{name}" viewBox="0 0 24 24">{_lines(name)}</symbol>'
+        for name in sorted(names | {UNKNOWN_ICON})
+    )
+    return mark_safe(f'<svg id="sprite" hidden>{symbols}</svg>')  # noqa: S308 our own drawings
+
+
 def badge(look: Look) -> SafeString:
+    return _badge(str(look.word), look.icon, look.tint)
+
+
+@lru_cache(maxsize=512)
+def _badge(word: str, picture: str, tint: str) -> SafeString:
+    known = f'id="i-{picture}"' in sprite()
+    drawing = '<svg aria-hidden="true"><use href="#i-{}"/></svg>' if known else "{}"
     return format_html(
-        '<span class="badge-status is-{}">{}<span>{}</span></span>',
-        look.tint,
-        icon(look.icon, 14),
-        look.word,
+        '<span class="badge-status is-{}">' + drawing + "<span>{}</span></span>",
+        tint,
+        picture if known else icon(picture, 14),
+        word,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -124,7 +123,7 @@ class Activity(Listing):
             newer = day
 
     def row(self, row: Event, *, oob: bool = False) -> SafeString:
-        return format_html(
+        return cells.put(
             '<li id="event-{}">{}<span>{} {}</span></li>',
             row.pk,
             cells.clock(row.at),

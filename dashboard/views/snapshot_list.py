@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
@@ -149,7 +150,7 @@ class Snapshots(Listing):
     def counted(self, number: int) -> str:
         return ngettext("%d snapshot", "%d snapshots", number) % number
 
-    @property
+    @cached_property
     def may_pick(self) -> bool:
         return any(may(self.user, DELETE, team) for team in self.user.roles)
 

@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from snapshots import teams
-from snapshots.models import Account, Operation
+from snapshots.models import Account, Operation, Server
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
 
 
@@ -195,6 +195,7 @@ def polled(client, address):
     page = client.get(address).content.decode()
     Account.objects.update(revision=F("revision") + 1)
     Operation.objects.update(revision=99)
+    Server.objects.update(revision=99)
     poll = re.search(r'hx-get="(/live/[^"]+)"', page)[1].replace("&amp;", "&")
     current = {"HX-Current-URL": f"http://testserver{address}"}
     return page, client.get(poll, headers=current).content.decode()
@@ -212,7 +213,6 @@ def polled(client, address):
         "/snapshots/",
         "/snapshots/{snapshot}/",
         "/operations/{operation}/",
-        "/activity/",
     ],
 )
 def test_a_poll_brings_the_same_regions_that_the_page_has(web, rosa, client_of, address):
