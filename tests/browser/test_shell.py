@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from snapshots.models import State
@@ -95,6 +96,59 @@ def test_keys_can_be_switched_off(alice, fleet, visit):
     page.keyboard.press("?")
     assert page.locator("#keys-dialog").count() == 0
     assert page.locator("script[src*='keys']").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("open_it", ["#tray-button", "#me-button", "?"])
+def test_what_opens_is_accessible(alice, running, visit, open_it, scheme):
+    page = visit(alice, "/settings/", color_scheme=scheme, reduced_motion="reduce")
+    page.keyboard.press("?") if open_it == "?" else page.click(open_it)
+    found = Axe().run(page, options={"preload": False}).response["violations"]
+    assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in found] == []
+
+
+def test_the_menu_shows_the_keys_too(alice, fleet, visit):
+    page = visit(alice)
+    page.click("#me-button")
+    page.click("#me-keys")
+    expect(page.locator("#keys-dialog")).to_be_visible()
+    expect(page.locator("#me-panel")).to_be_hidden()
+    page.click("#keys-dialog button")
+    expect(page.locator("#keys-dialog")).to_be_hidden()
+
+
+def test_the_signs_stand_out_in_forced_colours(alice, running, visit):
+    page = visit(alice, "/servers/", forced_colors="active")
+    border = "getComputedStyle(document.querySelector('main .badge-status')).borderStyle"
+    assert page.evaluate(border) == "solid"
+    here = "getComputedStyle(document.querySelector('.nav-main [aria-current]')).borderBottomColor"
+    there = "getComputedStyle(document.querySelector('#nav-activity')).borderBottomColor"
+    assert page.evaluate(here) != page.evaluate(there)
+
+
+def test_the_first_tab_leads_past_the_frame(alice, fleet, visit):
+    page = visit(alice, "/servers/")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip-link")).to_be_focused()
+    assert page.locator(".skip-link").bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("width", [700, 1280])
+def test_the_bar_on_top_hides_nothing_that_has_focus(alice, fleet, visit, width):
+    page = visit(alice, "/settings/", viewport={"width": width, "height": 400})
+    for _stop in range(30):
+        page.keyboard.press("Tab")
+    for _stop in range(25):
+        page.keyboard.press("Shift+Tab")
+        at, under = page.evaluate("""() => {
+            const bar = document.querySelector("#topbar"), one = document.activeElement;
+            const under = bar.getBoundingClientRect().bottom;
+            if (bar.contains(one) || one.matches(".skip-link, body")) return [under, under];
+            return [one.getBoundingClientRect().top, under];
+        }""")
+        assert at >= under
 
 
 # -- density --------------------------------------------------------------------------------------
