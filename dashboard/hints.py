@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SETTLED = timedelta(days=3)  # after a change, by the provider's advice to delete after success
 OLD = timedelta(days=14)  # where slots are scarce
 SCARCE = 1  # free slots
+AT_ONCE = 2  # questions on one page
 # As people say it in our languages, and as the provider's own examples do.
 BEFORE = re.compile(r"(?<![^\W_])(before|pre|prior|antaŭ|antau|قبل)(?![^\W_])", re.IGNORECASE)
 AFTER_A_CHANGE, AFTER_A_RESTORE, SCARCE_SLOTS = "change", "restore", "slots"
@@ -26,19 +27,21 @@ AFTER_A_CHANGE, AFTER_A_RESTORE, SCARCE_SLOTS = "change", "restore", "slots"
 def still_needed(
     listed: Sequence[Line], operations: Sequence[Operation], now: datetime, *, slots: int
 ) -> Iterator[tuple[Line, str]]:
-    """Of the listed snapshots those to ask about, and why.
+    """Of the listed snapshots the oldest to ask about, and why.
 
     Only what was made here is asked about, and never the newest that can be restored.
     """
+    asked = 0
     whole = [line for line in listed if line.snapshot and line.snapshot.is_completed]
     whole.sort(key=lambda line: line.at, reverse=True)
     taken = sum(line.snapshot.takes_slot for line in listed if line.snapshot)
     is_scarce = slots - taken <= SCARCE
-    for line in whole[1:]:
+    for line in reversed(whole[1:]):
         if line.maker is None or line.snapshot is None or line.acting:
             continue
         reason = _reason(line.snapshot, line.maker, now - line.at, operations, is_scarce)
-        if reason:
+        if reason and asked < AT_ONCE:
+            asked += 1
             yield line, reason
 
 

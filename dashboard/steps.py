@@ -18,6 +18,8 @@ from snapshots.text import shown
 
 # -- the steps ------------------------------------------------------------------------------------
 
+TELLABLE = timedelta(seconds=1)
+
 
 class Step(NamedTuple):
     """`status` is one of done, current, todo, failed, unknown, skipped.
@@ -57,10 +59,11 @@ def steps(
 
 def _timed(listed: list[Step]) -> list[Step]:
     """Each step with the time since the one before it, where both times are known."""
-    timed, before = [], None
+    timed: list[Step] = []
+    before = None
     for step in listed:
-        after = step.at - before if step.at and before and step.at >= before else None
-        timed.append(step._replace(after=after))
+        after = step.at - before if step.at and before else timedelta()
+        timed.append(step._replace(after=after if after >= TELLABLE else None))
         before = step.at or before
     return timed
 
@@ -119,8 +122,8 @@ def _needs_step(needed: Operation) -> Step:
     already = needed.reason == Reason.ALREADY
     status = "done" if already else _status_of(needed)
     words = {
-        "done": _("%(server)s was stopped by this"),
-        "failed": _("%(server)s was not stopped by this"),
+        "done": _("%(server)s was stopped for it"),
+        "failed": _("%(server)s was not stopped for it"),
         "current": _("%(server)s is stopped first"),
         "unknown": _("%(server)s: not known whether it is being stopped"),
     }

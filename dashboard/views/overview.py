@@ -18,8 +18,8 @@ from dashboard.live import Fragment
 from dashboard.teams_here import here
 from dashboard.views.server_list import is_old, with_figures
 from snapshots import operations
-from snapshots.models import Account, Operation, Server, State
-from snapshots.models.operation import OPEN
+from snapshots.models import Account, Kind, Operation, Server, Snapshot, State
+from snapshots.models.operation import HOLDING, OPEN
 from snapshots.permissions import (
     visible_accounts,
     visible_events,
@@ -29,6 +29,7 @@ from snapshots.permissions import (
 
 LATELY = timedelta(days=1)  # how long a failure without a later success is shown
 LONG_AGO = timedelta(minutes=15)  # a look older than this is no ground for "all is well"
+SOON = timedelta(seconds=5)
 NAMED = 4  # servers named in a line; the rest is counted
 LISTED = 12  # operations and accounts listed in one card; the rest is counted
 DOUBTFUL = (State.NEEDS_PERSON, State.IN_DOUBT)
@@ -99,14 +100,31 @@ def covered(servers: QuerySet[Server], now: datetime) -> dict[str, Any]:
     numbers = {part.key: part.number for part in coverage.parts}
     old = listed.filter(is_old(), newest_at__isnull=False).order_by("newest_at", "pk")
     without = listed.filter(newest_at=None).order_by("name", "pk")
-    full = listed.filter(taken__gte=F("account__slots")).order_by("name", "pk")
     behind = coverage.total - coverage.covered - numbers["none"]
     return {
         "coverage": coverage,
         "without": some(without, NAMED) if numbers["none"] else Some(),
         "old": some(old, NAMED) if behind else Some(),
-        "full": some(full, NAMED),
+        "full": some(full(servers.filter(gone_at=None)).order_by("name", "pk"), NAMED),
     }
+
+
+def full(servers: QuerySet[Server]) -> QuerySet[Server]:
+    """Servers without a free slot: one pass over the snapshots, not one question a server.
+
+    As everywhere, a snapshot that is being taken counts, of which a server has one at most.
+    """
+    taking = Snapshot.objects.filter(server__in=servers, gone_at=None).exclude(status="failed")
+    counted = taking.order_by().values("server").annotate(number=Count("pk"))
+    limit = F("server__account__slots")
+    coming = Operation.objects.filter(
+        Q(snapshot=None) | Q(snapshot__gone_at__isnull=False), kind=Kind.CREATE, state__in=HOLDING
+    )
+    return servers.filter(
+        Q(pk__in=counted.filter(number__gte=limit).values("server"))
+        | Q(pk__in=counted.filter(number=limit - 1).values("server"))
+        & Q(pk__in=coming.values("server"))
+    )
 
 
 # -- accounts -------------------------------------------------------------------------------------
@@ -124,7 +142,7 @@ def next_looks(accounts: list[Account], now: datetime) -> Some:
     due = [one for one in accounts if one.paused != Account.Paused.TOKEN]
     soonest = Some(sorted(due, key=lambda one: one.next_pass_at)[:LISTED])
     for account in soonest:
-        account.is_due = account.next_pass_at <= now
+        account.is_due = account.next_pass_at <= now + SOON
     soonest.total = len(due)
     return soonest
 

@@ -18,7 +18,16 @@ def addresses(operation: Any) -> list[str]:
         "pk", flat=True
     )[0]
     return [
-        *("/", "/servers/", "/snapshots/", "/activity/", "/accounts/", "/settings/", "/nowhere/"),
+        *(
+            "/",
+            "/servers/",
+            "/snapshots/",
+            "/activity/",
+            "/accounts/",
+            "/settings/",
+            "/help/",
+            "/nowhere/",
+        ),
         *(f"/servers/{server}/", f"/servers/{server}/snapshots/new/"),
         *(f"/snapshots/{snapshot}/{more}" for more in ("", "restore/", "delete/")),
         *(f"/operations/{operation.pk}/", f"/accounts/{operation.account_id}/"),

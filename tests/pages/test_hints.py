@@ -115,3 +115,12 @@ def test_where_slots_are_scarce_old_ones_are_asked_about(web, rosa, client_of):
 
 def test_who_may_not_delete_is_not_asked(settled, web, oscar, client_of):
     assert QUESTION not in page_of(web, oscar, client_of)
+
+
+def test_two_questions_are_enough_for_one_page_and_the_oldest_come_first(web, rosa, client_of):
+    for days in (9, 8, 7):
+        made_here(web, rosa, f"before-{days}", days=days)
+    made_here(web, rosa, "nightly", days=1)
+    page = page_of(web, rosa, client_of)
+    assert page.count(QUESTION) == 2
+    assert page.index("before-7") < page.index("before-8") < page.index(QUESTION)

@@ -333,10 +333,10 @@ def test_stop_snapshot_start_is_told_to_its_end(stage, stopped_first, rosa, clie
     assert "The provider showed web-1 as stopped." in page_of(stop, rosa, client_of)
     stage.send(stopped_first)
     page = page_of(stopped_first, rosa, client_of)
-    assert "web-1 was stopped by this: done" in page
+    assert "web-1 was stopped for it: done" in page
     assert "Its turn came: done" in page
     stage.watch(stopped_first, minutes=6)
-    assert "It was taken while web-1 was stopped." in page_of(stopped_first, rosa, client_of)
+    assert "can be put back to it. web-1 was stopped first." in page_of(stopped_first, rosa, client_of)
     stage.send(start)
     stage.watch(start, minutes=2)
     assert "Started web-1" in page_of(start, rosa, client_of)

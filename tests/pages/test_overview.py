@@ -152,6 +152,17 @@ def test_doubt_failures_full_slots_and_trouble_are_listed(team, web, rosa, vera,
     assert "Nothing needs attention" not in page
 
 
+def test_the_coming_snapshot_of_a_server_fills_its_last_slot(web, oscar, client_of):
+    for n in range(4):
+        a_snapshot(web, f"nightly-{n}")
+    a_snapshot(web, "broken", status="failed")
+    for _ in range(3):
+        an_operation("create", web, "succeeded", oscar)
+    assert "no free slot" not in overview(oscar, client_of)
+    an_operation("create", web, "queued", oscar, name="coming")
+    assert "1 server has no free slot web-1" in overview(oscar, client_of)
+
+
 def test_a_failure_that_was_made_good_is_history(web, rosa, client_of):
     a_snapshot(web, days=1)
     an_operation("create", web, "failed", rosa)
