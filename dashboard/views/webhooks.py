@@ -88,6 +88,8 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def topic_words(webhook: Webhook) -> list[str]:
+    if set(webhook.topics) >= set(Topic.values):
+        return [_("Everything")]
     return [str(Topic(topic).label) for topic in webhook.topics if topic in Topic.values]
 
 

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('sealed_secret', models.TextField(default='', editable=False)),
                 ('sealed_old_secret', models.TextField(default='', editable=False)),
                 ('old_secret_until', models.DateTimeField(null=True)),
-                ('off', models.CharField(blank=True, choices=[('', 'On'), ('person', 'Switched off'), ('gone', 'Switched off: it answered that it is gone')], default='', max_length=6)),
+                ('off', models.CharField(blank=True, choices=[('', 'On'), ('person', 'Switched off'), ('gone', 'Off: it is gone')], default='', max_length=6)),
                 ('off_at', models.DateTimeField(null=True)),
                 ('added_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('failures', models.PositiveIntegerField(default=0)),

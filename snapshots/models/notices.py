@@ -54,7 +54,7 @@ class Webhook(models.Model):
     class Off(models.TextChoices):
         NO = "", _("On")
         PERSON = "person", _("Switched off")
-        GONE = "gone", _("Switched off: it answered that it is gone")
+        GONE = "gone", _("Off: it is gone")
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="webhooks")
     name = models.CharField(_("name"), max_length=100)

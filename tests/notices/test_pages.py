@@ -239,7 +239,7 @@ def test_an_address_that_is_gone_is_told_on_the_page_and_in_the_history(
     assert "that it is gone (410), and was switched off" in text(
         client.get(f"/webhooks/{there.webhook.pk}/")
     )
-    assert "it answered that it is gone" in text(client.get("/webhooks/"))
+    assert "Off: it is gone" in text(client.get("/webhooks/"))
     assert "The webhook Chat answered that it is gone" in text(client.get("/activity/"))
 
 
