@@ -24,6 +24,7 @@ from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.server_list import count_of, with_figures
 from snapshots import accounts, tokens
+from snapshots.errors import Refused
 from snapshots.models import Account, Operation, Server, Snapshot, State, User
 from snapshots.models.operation import HOLDING
 from snapshots.operations import budget
@@ -149,9 +150,12 @@ def _found(request: HttpRequest, pk: int) -> Account:
 
 @posts_to("account")
 def look(request: HttpRequest, pk: int) -> HttpResponse:
-    """Look at the provider as soon as a worker can."""
+    """Look at the provider as soon as a worker can. That it was just now is no failure."""
     account = _found(request, pk)
-    accounts.look_now(account, actor=request.user)
+    try:
+        accounts.look_now(account, actor=request.user)
+    except Refused as refusal:
+        messages.info(request, str(refusal))
     return see_other(request, "account", account.pk)
 
 

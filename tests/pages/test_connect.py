@@ -197,6 +197,12 @@ def test_looking_is_asked_for_and_shown_until_it_has_happened(stage, account, ve
     assert "Looking…" not in text(client.get(address))
 
 
+def test_a_look_that_was_just_now_is_told_on_the_page(account, vera, client_of):
+    client, address = client_of(vera), f"/accounts/{account.pk}/"
+    assert client.post(f"{address}look/").status_code == 303
+    assert "It was looked at a few seconds ago." in text(client.get(address))
+
+
 def test_name_and_limit_can_be_changed(account, alice, client_of):
     client, address = client_of(alice), f"/accounts/{account.pk}/change/"
     sent = form_on(client.get(address), address)
