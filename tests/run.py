@@ -18,8 +18,8 @@ from tests import services
 
 # The browser's driver keeps an event loop running, which other tests cannot bear.
 BROWSER = "tests/browser"
-# Neither the wire, nor a page in a browser, nor our own start depend on the database.
-ONCE = ("tests/provider", "tests/house", BROWSER)
+# Neither the wire, a page in a browser, our own start nor the model depend on the database.
+ONCE = ("tests/provider", "tests/house", "tests/campaigns/test_model.py", BROWSER)
 
 
 def main(chosen: list[str]) -> int:

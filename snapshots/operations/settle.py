@@ -173,7 +173,8 @@ def _power(e: Evidence) -> Verdict | None:
     is_running = e.state == State.RUNNING
     if _agree(e.seen, lambda s: not s.status):
         return Verdict(State.NEEDS_PERSON, Reason.SERVER_VANISHED)
-    late = e.sent_at + times.longest_power() if is_running else times.quiet_end(e.sent_at)
+    begun_by = e.sent_at if is_running else times.quiet_end(e.sent_at)
+    late = begun_by + times.longest_power()
     since = [s for s in e.seen if s.begun_at >= late]
     if _agree(since, lambda s: bool(s.status)):
         return Verdict(

@@ -93,6 +93,16 @@ def test_nothing_stays_undecided_for_more_than_a_day(seen, kind, state):
     assert decide(evidence(kind, state, seen, 24 * 3600)) is not None
 
 
+@given(sightings, st.integers(0, 90_000), st.sampled_from([Kind.STOP, Kind.START]))
+@settings(max_examples=500)
+def test_a_server_that_takes_its_time_is_not_said_not_to_have_been_asked(seen, now, kind):
+    e = evidence(kind, State.IN_DOUBT, seen, now)
+    verdict = decide(e)
+    if verdict and verdict.state == State.NOT_APPLIED:
+        slow = times.quiet_end(SENT) + times.longest_power()
+        assert sum(s.complete and s.begun_at >= slow for s in e.seen) >= 2
+
+
 @given(sightings)
 def test_a_restore_in_doubt_is_before_a_person_within_three_minutes_or_seen_running(seen):
     verdict = decide(evidence(Kind.RESTORE, State.IN_DOUBT, seen, 180))
