@@ -27,5 +27,11 @@ def test_it_says_what_is_never_done(vera, client_of):
     assert "Nothing is deleted to make room." in page
 
 
+def test_it_lists_the_keys_and_where_they_are_switched_off(vera, client_of):
+    page = client_of(vera).get("/help/")
+    assert "Take a snapshot, on the page of a server" in text(page)
+    assert 'href="/settings/#settings-keys"' in page.content.decode()
+
+
 def test_it_costs_next_to_nothing(vera, client_of):
     assert queries(client_of(vera), "/help/") <= 5
