@@ -20,7 +20,7 @@ from bench import house
 from dashboard.environment import BASE_DIR
 
 DATABASES = ("SQLite", "PostgreSQL")
-PARTS = ("pages",)
+PARTS = ("pages", "passes")
 SIZES = [10, 100, 1000, 3000, 5000]
 
 
@@ -58,6 +58,10 @@ def run(part: str, database: str, order: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def told(row: dict[str, Any]) -> str:
+    if "bytes" not in row:
+        return "  " + "  ".join(
+            f"{k} {v:.2f}" if type(v) is float else str(v) for k, v in row.items()
+        )
     return (
         f"  {row['name']:<16}{row['size']:>6}  {row['ratio']:6.2f}x {row['ms']:8.1f} ms"
         f" {row['queries']:>4} queries {row['bytes'] / 1024:8.1f} KB"

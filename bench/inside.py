@@ -19,6 +19,10 @@ def main(order: dict[str, object], answer: Path) -> None:
 
         call_command("collectstatic", interactive=False, verbosity=0)
         found = pages.measure(order["sizes"], order["only"], order["repeats"], order["show"])
+    elif order["part"] == "passes":
+        from bench import passes
+
+        found = passes.measure(5)
     answer.write_text(json.dumps(found))
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.test import RequestFactory
 from django.urls import reverse
 
 from bench import seed
 from bench.house import Reply, Web
 from dashboard import live
+from dashboard.views.server_list import Servers
 from snapshots.models import Server, User
 
 
@@ -69,12 +71,16 @@ def pages(fleet: seed.Fleet) -> Iterable[Target]:
 def polls(fleet: seed.Fleet) -> Iterable[Target]:
     """The servers page asks again after nothing, one row and twenty rows have changed."""
     cookie, now = cookie_of(fleet.user), fleet.account.revision
+    request = RequestFactory().get(reverse("servers"))
+    request.user, request.session = fleet.user, {}
+    page = Servers(request)
+    page.read()
     for changed in (0, 1, 20):
         token = live.write_token({fleet.account.pk: live.Seen(now - changed, False)}, False)
         yield Target(
             f"poll, {changed} changed",
             fleet.size,
-            f"{reverse('live')}?scope=servers&since={token}",
+            f"{reverse('live')}?scope=servers&since={token}&list={page.mark}",
             cookie,
             200 if changed else 204,
             {"HX-Request": "true", "HX-Current-URL": f"http://localhost{reverse('servers')}"},

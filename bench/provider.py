@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,13 +76,18 @@ class Provider(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Our client hangs up with a reset, always."""
+
+
 def main(port: int, of: int, count: int) -> None:
     versions = range(VERSIONS)
     Provider.bodies = {
         "servers": [body(servers(of, version)) for version in versions],
         "snapshots": [body(snapshots(count, of, version)) for version in versions],
     }
-    HTTPServer(("127.0.0.1", port), Provider).serve_forever()
+    Server(("127.0.0.1", port), Provider).serve_forever()
 
 
 if __name__ == "__main__":

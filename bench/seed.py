@@ -44,22 +44,23 @@ class Fleet:
         return model.objects.filter(account=self.account).earliest("pk")
 
 
-def fleet(size: int) -> Fleet:
+def fleet(size: int, name: object = "") -> Fleet:
     """A team whose account has `size` servers with five snapshots each, and their history."""
+    name = name or size
     now, chance = timezone.now(), Random(size)
     with transaction.atomic():
         user = User.objects.create(
-            email=f"owner-of-{size}@example.com",
-            name=f"Owner of {size}",
+            email=f"owner-of-{name}@example.com",
+            name=f"Owner of {name}",
             time_zone="Europe/Berlin",
             is_staff=True,  # for Django's admin
             is_superuser=True,
         )
         account = Account.objects.create(
-            team=teams.create_team(f"Fleet of {size}", owner=user),
+            team=teams.create_team(f"Fleet of {name}", owner=user),
             label="Production",
-            api_url=ADDRESS.format(size),
-            identity=f"fleet-{size}@example.com",
+            api_url=ADDRESS.format(name),
+            identity=f"fleet-{name}@example.com",
             permissions=["*:*"],
             revision=size,
             applied_pass_at=now,

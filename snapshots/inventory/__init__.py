@@ -13,7 +13,8 @@ from django.utils import timezone
 from snapshots import accounts
 from snapshots.inventory import memory
 from snapshots.inventory.evidence import note_sightings
-from snapshots.inventory.mirror import BATCH, batches, mirror_servers, mirror_snapshots
+from snapshots.inventory.mirror import mirror_servers, mirror_snapshots
+from snapshots.inventory.rows import BATCH, batches, uncollected
 from snapshots.models import Account, Operation, Pass
 from snapshots.models.account import READ_DEADLINE
 from snapshots.models.operation import WATCHED
@@ -66,8 +67,9 @@ def observe(pk: int) -> None:
         )
         return
     try:
-        servers, snapshots = _read(account, begun)
-        _looked(account, begun, servers, snapshots)
+        with uncollected():
+            servers, snapshots = _read(account, begun)
+            _looked(account, begun, servers, snapshots)
     except (wire.ProviderError, CannotOpen) as error:
         _failed(account, begun, error)
     except Exception as error:

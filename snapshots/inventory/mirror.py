@@ -1,30 +1,31 @@
-"""Our rows follow the provider: compared in memory, written where they differ, in short batches.
-
-An account may have tens of thousands of rows. What is only compared is a tuple on both sides, never
-a model; and no transaction takes longer than others are willing to wait for SQLite's one writer.
-"""
+"""Our rows follow the provider: compared in memory, written where they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Field, Q
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from snapshots import events
+from snapshots.inventory.rows import (
+    LISTED,
+    TOLD,
+    Changes,
+    Model,
+    Row,
+    batches,
+    present,
+    stored,
+)
 from snapshots.models import Account, Kind, Operation, Server, Snapshot, State
 from snapshots.models.inventory import same_snapshot
 from snapshots.models.operation import HOLDING
 from snapshots.operations import times
 from snapshots.provider import types
-
-T = TypeVar("T")
-BATCH = 500  # rows a transaction
-TOLD = 100  # rows a transaction, where each has a line of its own in the audit
 
 # What follows the provider, in the order of `types.Server` and `types.Snapshot`.
 SERVER = types.Server._fields[1:]
@@ -33,18 +34,21 @@ SNAPSHOT = types.Snapshot._fields[3:]
 
 def mirror_servers(account: Account, begun: datetime, listing: types.Listing[types.Server]) -> bool:
     """Whether our rows were as listed already, with nothing left to conclude."""
-    rows = _rows(account, Server, SERVER)
+    rows = present(account, Server, SERVER)
     new: list[Server] = []
-    changed: list[Change] = []
+    changes = Changes(Server, SERVER)
     for item in listing.items:
         row = rows.pop(item.id, None)
         if row is None:
             new.append(Server(account=account, remote_id=item.id, **Server.shown(item)))
-        elif row[:-1] != (*item, None):
-            changed.append((row[-1], *item[1:]))
-    is_same = not (new or changed or rows)
-    new, back = _revived(account, Server, new)
-    _write(account, Server, new, changed + back, SERVER)
+            continue
+        listed = (*item[1:-1], stored(item.created_at), *LISTED)
+        if row[1:-1] != listed:
+            changes.note(row[-1], row[1:-1], listed)
+    is_same = not (new or changes or rows)
+    new, _back = _revived(account, Server, new, changes)
+    _insert(account, Server, new)
+    changes.write(account)
     if listing.complete:
         _mark_missing(account, Server, rows.values(), begun, events.Verb.SERVER_GONE)
     return is_same
@@ -55,49 +59,38 @@ def mirror_snapshots(
 ) -> bool:
     """Whether our rows were as listed already, with nothing left to conclude."""
     servers = dict(account.servers.filter(gone_at=None).values_list("remote_id", "pk"))
-    rows = _rows(account, Snapshot, ("server_id", *SNAPSHOT))
+    rows = present(account, Snapshot, ("server_id", *SNAPSHOT))
     new: list[Snapshot] = []
-    changed: list[Change] = []
+    changes = Changes(Snapshot, SNAPSHOT)
     replaced: list[int] = []
     for item in listing.items:
         row = rows.pop(item.id, None)
         server = servers.get(item.server_id)
         if server is None:
             continue  # the server is not listed: its snapshots stay as they were
-        if row and row[1:-1] == (server, *item[3:], None):
-            continue
-        if row and same_snapshot((row[1], row[2], row[5]), (server, item.name, item.created_at)):
-            changed.append((row[-1], *item[3:]))
+        born = stored(item.created_at)
+        listed = (item.name, item.status, item.size_mb, born, item.description, *LISTED)
+        if row and same_snapshot((row[1], row[2], row[5]), (server, item.name, born)):
+            if row[2:-1] != listed:
+                changes.note(row[-1], row[2:-1], listed)
             continue
         if row:
             replaced.append(row[-1])
         shown = Snapshot.shown(item)
         new.append(Snapshot(account=account, server_id=server, remote_id=item.id, **shown))
-    is_same = not (new or changed or rows)
+    is_same = not (new or changes or rows)
     _mark_gone(account, Snapshot, replaced, events.Verb.SNAPSHOT_GONE)
     new = _without_just_deleted(account, begun, new)
-    new, back = _revived(account, Snapshot, new)
-    _write(account, Snapshot, new, changed + back, SNAPSHOT)
-    for batch in batches([pk for pk, *_ in back], TOLD):
+    new, back = _revived(account, Snapshot, new, changes)
+    _insert(account, Snapshot, new)
+    changes.write(account)
+    for batch in batches(back, TOLD):
         _tell_all(account, events.Verb.SNAPSHOT_BACK, Snapshot, batch)
     if account.complete_pass_at:  # on the first look everything is new and nothing is news
         _tell_found(account, new)
     if listing.complete:
         _mark_missing(account, Snapshot, rows.values(), begun, events.Verb.SNAPSHOT_GONE)
     return is_same
-
-
-# A row as we have it: its remote id, what is shown of it, when it went missing, its id.
-Row = tuple[Any, ...]
-# Our id of a row, and what it is to show.
-Change = tuple[Any, ...]
-
-
-def _rows(
-    account: Account, model: type[Server] | type[Snapshot], shown: Sequence[str]
-) -> dict[str, Row]:
-    rows = model.objects.filter(account=account, gone_at=None)
-    return {row[0]: row for row in rows.values_list("remote_id", *shown, "missing_since", "pk")}
 
 
 def _without_just_deleted(account: Account, begun: datetime, new: list[Snapshot]) -> list[Snapshot]:
@@ -112,10 +105,9 @@ def _without_just_deleted(account: Account, begun: datetime, new: list[Snapshot]
 
 
 def _revived(
-    account: Account, model: type[Server] | type[Snapshot], new: list[Any]
-) -> tuple[list[Any], list[Change]]:
-    """What is really new, and how the rows of what was gone and is listed again are to be."""
-    shown = SERVER if model is Server else SNAPSHOT
+    account: Account, model: Model, new: list[Any], changes: Changes
+) -> tuple[list[Any], list[int]]:
+    """What is really new, and the ids of rows that were gone and are listed again."""
     gone: dict[str, Any] = {}
     for batch in batches(row.remote_id for row in new):
         rows = model.objects.filter(account=account, remote_id__in=batch, gone_at__isnull=False)
@@ -126,75 +118,42 @@ def _revived(
         if old is None or (isinstance(row, Snapshot) and not old.is_same(row.server_id, row)):
             really_new.append(row)
         else:
-            back.append((old.pk, *(getattr(row, name) for name in shown)))
+            changes.note(old.pk, _values(old, changes), _values(row, changes))
+            back.append(old.pk)
     return really_new, back
 
 
-def _write(
-    account: Account,
-    model: type[Server] | type[Snapshot],
-    new: list[Any],
-    changed: list[Change],
-    shown: Sequence[str],
-) -> None:
-    for batch in batches(new):
+def _values(row: Server | Snapshot, changes: Changes) -> list[Any]:
+    values = (getattr(row, field) for field in changes.fields)
+    return [stored(value) if isinstance(value, datetime) else value for value in values]
+
+
+def _insert(account: Account, model: Model, new: list[Any]) -> None:
+    for batch in batches(new, TOLD):
         with transaction.atomic():
             revision = Account.next_revision(account.pk)
             for row in batch:
                 row.revision = revision
             # Two passes at once may both find it new: the second keeps the first's row.
             model.objects.bulk_create(batch, ignore_conflicts=True)
-    for changes in batches(changed):
-        with transaction.atomic():
-            _update(model, shown, changes, Account.next_revision(account.pk))
-
-
-def _update(
-    model: type[Server] | type[Snapshot],
-    shown: Sequence[str],
-    changes: list[Change],
-    revision: int,
-) -> None:
-    """One statement, executed for many rows: Django's `bulk_update` takes many times as long."""
-    fields = [cast("Field[Any, Any]", model._meta.get_field(name)) for name in shown]
-    columns = [str(field.column) for field in fields]
-    settings = ", ".join(f"{connection.ops.quote_name(column)} = %s" for column in columns)
-    statement = (
-        f"UPDATE {model._meta.db_table} SET {settings}, missing_since = NULL, gone_at = NULL,"  # noqa: S608
-        " revision = %s WHERE id = %s"
-    )
-    prepared = [
-        (
-            *(f.get_db_prep_save(v, connection) for f, v in zip(fields, values, strict=True)),
-            revision,
-            pk,
-        )
-        for pk, *values in changes
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, prepared)
 
 
 def _mark_missing(
-    account: Account,
-    model: type[Server] | type[Snapshot],
-    rows: Iterable[Row],
-    begun: datetime,
-    verb: events.Verb,
+    account: Account, model: Model, rows: Iterable[Row], begun: datetime, verb: events.Verb
 ) -> None:
     """The first complete pass without it is noted, the second makes it gone."""
-    missing = [(row[-1], row[-2]) for row in rows]
+    missing = [(row[-1], row[-3]) for row in rows]
     for batch in batches(pk for pk, since in missing if since is None):
         with transaction.atomic():
             revision = Account.next_revision(account.pk)
             model.objects.filter(pk__in=batch).update(missing_since=begun, revision=revision)
-    proven = begun - times.between_proofs()
+    proven = stored(begun - times.between_proofs())
     _mark_gone(account, model, [pk for pk, since in missing if since and since <= proven], verb)
 
 
 def _mark_gone(
     account: Account,
-    model: type[Server] | type[Snapshot],
+    model: Model,
     pks: list[int],
     verb: events.Verb,
 ) -> None:
@@ -236,9 +195,7 @@ def _tell_found(account: Account, new: list[Snapshot]) -> None:
                     _tell(account, events.Verb.SNAPSHOT_FOUND, row)
 
 
-def _tell_all(
-    account: Account, verb: events.Verb, model: type[Server] | type[Snapshot], pks: list[int]
-) -> None:
+def _tell_all(account: Account, verb: events.Verb, model: Model, pks: list[int]) -> None:
     rows: Iterable[Server | Snapshot] = Server.objects.filter(pk__in=pks).order_by("pk")
     if model is Snapshot:
         rows = Snapshot.objects.filter(pk__in=pks).select_related("server").order_by("pk")
@@ -261,9 +218,3 @@ def _tell(
         snapshot=row if isinstance(row, Snapshot) else None,
         operation=operation,
     )
-
-
-def batches(rows: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
-    rest = iter(rows)
-    while batch := list(islice(rest, size)):
-        yield batch

@@ -21,7 +21,7 @@ def marker_in(description: str) -> str:
     return found[1] if found else ""
 
 
-Identified = tuple[int, str, datetime | None]  # our server's id, the name, when it was taken
+Identified = tuple[int, str, datetime | str | None]  # our server's id, the name, when it was taken
 
 
 def same_snapshot(one: Identified, other: Identified) -> bool:
