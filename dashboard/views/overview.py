@@ -18,13 +18,16 @@ from dashboard.live import Fragment
 from dashboard.teams_here import here
 from dashboard.views.server_list import is_old, with_figures
 from snapshots import operations
-from snapshots.models import Account, Kind, Operation, Server, Snapshot, State
+from snapshots.models import Account, Kind, Operation, Server, Snapshot, State, Webhook
 from snapshots.models.operation import HOLDING, OPEN
 from snapshots.permissions import (
+    MANAGE_WEBHOOKS,
+    may,
     visible_accounts,
     visible_events,
     visible_operations,
     visible_servers,
+    visible_webhooks,
 )
 
 LATELY = timedelta(days=1)  # how long a failure without a later success is shown
@@ -60,6 +63,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
         "troubled": [one for one in accounts if one.paused or one.trouble],
         "last_checked": oldest_look(accounts),
         "failed": failed(rows, now),
+        "gone_webhooks": gone_webhooks(request),
         "events": list(here(request, visible_events(user)).order_by("-pk")[:10]),
         "looks": next_looks(accounts, now),
     }
@@ -68,9 +72,18 @@ def about(request: HttpRequest) -> dict[str, Any]:
     read_estimates(request, [one.first or one for one in context["running"]])
     checked = context["last_checked"]
     context["is_stale"] = bool(checked) and now - checked > LONG_AGO
-    alarms = ("troubled", "doubtful", "failed", "slow", "without", "old", "full", "is_stale")
+    alarms = (
+        *("troubled", "doubtful", "failed", "slow", "gone_webhooks"),
+        *("without", "old", "full", "is_stale"),
+    )
     context["is_calm"] = not any(context[alarm] for alarm in alarms)
     return context
+
+
+def gone_webhooks(request: HttpRequest) -> list[Webhook]:
+    """Those that were switched off because nobody is there, for who can do something about it."""
+    gone = here(request, visible_webhooks(request.user)).filter(off=Webhook.Off.GONE)
+    return [one for one in gone if may(request.user, MANAGE_WEBHOOKS, one.team_id)]
 
 
 # -- servers --------------------------------------------------------------------------------------

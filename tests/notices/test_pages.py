@@ -307,6 +307,14 @@ def test_it_is_removed_with_its_messages_and_the_history_stays(client_of, receiv
     assert "Alice removed the webhook Chat" in text(client.get("/activity/"))
 
 
+def test_who_manages_webhooks_finds_it_among_what_needs_attention(
+    client_of, account, webhook, alice, rosa
+):
+    Webhook.objects.update(off="gone")
+    assert "On-call chat The webhook answered that it is gone." in text(client_of(alice).get("/"))
+    assert "On-call chat" not in text(client_of(rosa).get("/"))
+
+
 HOSTILE = '"><img src=x onerror=alert(1)>\u202e'
 
 
