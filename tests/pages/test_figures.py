@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard import plots
+from dashboard.plots import fleet, scales
 from snapshots.models import Kind, Operation, Server
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
 
@@ -54,13 +55,13 @@ def test_servers_are_counted_by_the_age_of_what_they_could_go_back_to(web):
     assert (found.total, found.covered) == (5, 2)
 
 
-@pytest.mark.parametrize("ages", [plots.AGES, plots.FINE_AGES])
+@pytest.mark.parametrize("ages", [fleet.AGES, fleet.FINE_AGES])
 def test_every_age_falls_into_exactly_one_part(web, ages):
     now = timezone.now()
     edges = [age.since for age in ages if age.since] + [timedelta(0)]
     for n, edge in enumerate(edges):
         a_snapshot(a_server(web.account, f"s-{n}"), created_at=now - edge)
-    numbers = plots._by_age(Server.objects.filter(account=web.account), now, ages)
+    numbers = fleet._by_age(Server.objects.filter(account=web.account), now, ages)
     assert sum(numbers) == len(edges) + 1
     assert numbers == [1] * len(ages)
 
@@ -124,7 +125,7 @@ def test_snapshots_of_one_moment_do_not_divide_by_nothing(web):
     now = timezone.now()
     for name in ("a", "b"):
         a_snapshot(web, name, created_at=now, size_mb=0)
-    assert [dot.x for dot in plots.sizes(web).dots] == [plots.MARGIN] * 2
+    assert [dot.x for dot in plots.sizes(web).dots] == [scales.MARGIN] * 2
 
 
 def test_durations_are_drawn_for_each_kind_with_enough_of_them(web, rosa):
@@ -152,7 +153,7 @@ def test_one_that_hung_does_not_press_the_others_to_the_ground(web, rosa):
 
 @given(NUMBERS)
 def test_shares_fill_the_bar_and_nothing_that_is_there_is_invisible(numbers):
-    widths = plots.shares(numbers)
+    widths = scales.shares(numbers)
     assert sum(widths) == pytest.approx(100 if any(numbers) else 0)
     for number, width in zip(numbers, widths, strict=True):
         assert (width > 1) == (number > 0)
@@ -160,7 +161,7 @@ def test_shares_fill_the_bar_and_nothing_that_is_there_is_invisible(numbers):
 
 @given(NUMBERS)
 def test_bars_keep_their_order(numbers):
-    widths = [part.width for part in plots.bars((str(n), "", n) for n in numbers)]
+    widths = [part.width for part in scales.bars((str(n), "", n) for n in numbers)]
     assert max(widths) == (100 if any(numbers) else 0)
     by_number = [width for _number, width in sorted(zip(numbers, widths, strict=True))]
     assert by_number == sorted(by_number)
@@ -168,10 +169,10 @@ def test_bars_keep_their_order(numbers):
 
 @given(st.floats(min_value=0, max_value=1e9))
 def test_scales_end_above_what_they_hold_but_not_far(value):
-    for top in (plots.ceiling(value), plots.clock_ceiling(value)):
+    for top in (scales.ceiling(value), scales.clock_ceiling(value)):
         assert top >= value
         assert top <= max(10, 3.1 * value)
-        assert 0 <= plots.down(value, top) <= 100
+        assert 0 <= scales.down(value, top) <= 100
 
 
 # -- pages ----------------------------------------------------------------------------------------
