@@ -139,7 +139,7 @@ def _badge(word: str, picture: str, tint: str) -> SafeString:
     known = f'id="i-{picture}"' in sprite()
     drawing = '<svg aria-hidden="true"><use href="#i-{}"/></svg>' if known else "{}"
     return format_html(
-        '<span class="badge-status is-{}">' + drawing + "<span>{}</span></span>",
+        '<span class="badge-status is-{}">' + drawing + "{}</span>",
         tint,
         picture if known else icon(picture, 14),
         word,
@@ -205,7 +205,7 @@ def _since(minutes: int, hours: int, days: int, _language: str) -> str:
         return gettext("%d min ago") % minutes
     if hours < 48:
         return gettext("%d h ago") % hours
-    return ngettext("%d day ago", "%d days ago", days) % days
+    return ngettext("%(n)d day ago", "%(n)d days ago", days) % {"n": days}
 
 
 def until_words(seconds: float) -> str:
@@ -216,7 +216,7 @@ def until_words(seconds: float) -> str:
         return gettext("in %d min") % minutes
     if hours < 48:
         return gettext("in %d h") % hours
-    return ngettext("in %d day", "in %d days", days) % days
+    return ngettext("in %(n)d day", "in %(n)d days", days) % {"n": days}
 
 
 @register.simple_tag
@@ -293,7 +293,8 @@ def duration(value: timedelta | float | None) -> str:
         return gettext("%(min)d min %(s)d s") % {"min": minutes, "s": rest}
     if hours < 48:
         return gettext("%(h)d h %(min)d min") % {"h": hours, "min": left}
-    return ngettext("%d day", "%d days", hours // 24) % (hours // 24)
+    days = hours // 24
+    return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
 
 
 @register.simple_tag

@@ -137,7 +137,7 @@ class Activity(Listing):
         yield row.operation_id
 
     def counted(self, number: int) -> str:
-        return ngettext("%d entry", "%d entries", number) % number
+        return ngettext("%(n)d entry", "%(n)d entries", number) % {"n": number}
 
     @property
     def words(self) -> str:

@@ -155,7 +155,7 @@ class Servers(Listing):
         yield from (holder.kind, holder.state) if holder else ("", "")
 
     def counted(self, number: int) -> str:
-        return ngettext("%d server", "%d servers", number) % number
+        return ngettext("%(n)d server", "%(n)d servers", number) % {"n": number}
 
     @cached_property
     def may_pick(self) -> bool:

@@ -148,7 +148,7 @@ class Snapshots(Listing):
         yield row.remote_id
 
     def counted(self, number: int) -> str:
-        return ngettext("%d snapshot", "%d snapshots", number) % number
+        return ngettext("%(n)d snapshot", "%(n)d snapshots", number) % {"n": number}
 
     @cached_property
     def may_pick(self) -> bool:
