@@ -436,6 +436,8 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
     kind = getattr(bound.field.widget, "input_type", "")
     classes = {"checkbox": "form-check-input", "select": "form-select"}.get(kind, "form-control")
     extra = {name.replace("_", "-"): value for name, value in attrs.items()}
+    if kind in {"email", "url", "password"}:  # written from left to right by everybody
+        extra.setdefault("dir", "ltr")
     return {
         "field": bound,
         "kind": kind,

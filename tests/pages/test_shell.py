@@ -13,7 +13,7 @@ from django.template import Context, Template
 from django.utils import timezone
 
 from dashboard.templatetags import ui
-from snapshots.models import Operation, Server, Snapshot, State
+from snapshots.models import Account, Operation, Server, Snapshot, State
 from tests.conftest import take
 
 TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
@@ -156,6 +156,41 @@ def test_the_shell_costs_few_queries(server, rosa, vera, client_of, django_asser
     client = client_of(vera)
     with django_assert_max_num_queries(6):  # session, person, roles, revisions, tray (2)
         page(client)
+
+
+def test_addresses_are_written_from_left_to_right_in_every_language(client, db):
+    client.cookies["language"] = "ar"
+    fields = re.findall(
+        r"<input[^>]*type=\"(?:email|password)\"[^>]*>", client.get("/auth/login/").content.decode()
+    )
+    assert len(fields) == 2 and all('dir="ltr"' in one for one in fields)
+
+
+def test_keys_are_left_out_where_they_are_switched_off(alice, client_of):
+    assert "js/keys" in page(client_of(alice))
+    alice.shortcuts = False
+    alice.save()
+    html = page(client_of(alice))
+    assert "js/keys" not in html and "keys-dialog" not in html
+
+
+def test_density_is_drawn_by_the_server(alice, client_of):
+    alice.density = "compact"
+    alice.save()
+    assert 'data-density="compact"' in page(client_of(alice))
+
+
+def test_a_failure_is_told_to_the_page_that_watches(server, rosa, vera, client_of):
+    operation = take(server, rosa)
+    client = client_of(vera)
+    address = re.search(r'hx-get="([^"]+)"', page(client))[1].replace("&amp;", "&")
+    revision = Account.next_revision(operation.account_id)
+    Operation.objects.filter(pk=operation.pk).update(
+        state=State.FAILED, ended_at=timezone.now(), revision=revision
+    )
+    answer = client.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert 'data-failure="Failed: Snapshot before-update of web-1"' in answer
+    assert "data-failure" not in page(client)  # a page that is opened later has it in its tray
 
 
 # -- words ----------------------------------------------------------------------------------------
