@@ -199,7 +199,7 @@ def switch_off(request: HttpRequest, pk: int) -> HttpResponse:
 def resend(request: HttpRequest, pk: int) -> HttpResponse:
     """Send one of its messages again."""
     webhook = mine(request, pk)
-    message = request.POST.get("message", "")
+    message = request.POST.get("message", "").replace("\0", "")  # which PostgreSQL does not take
     row = get_object_or_404(webhook.deliveries.select_related("webhook__team"), message_id=message)
     webhooks.resend(row, actor=request.user)
     flashes.info(request, _("The message is sent again, with the id it had."))

@@ -294,6 +294,9 @@ def test_one_webhooks_message_is_not_another_ones(client_of, receiving, alice, w
     message = Delivery.objects.get().message_id
     posted = client.post(f"/webhooks/{webhook.pk}/resend/", {"message": message})
     assert posted.status_code == 404
+    for nonsense in ("", "\0", "msg_\u202e"):
+        posted = client.post(f"/webhooks/{webhook.pk}/resend/", {"message": nonsense})
+        assert posted.status_code == 404
 
 
 def test_it_is_removed_with_its_messages_and_the_history_stays(client_of, receiving, alice):
