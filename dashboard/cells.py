@@ -28,6 +28,7 @@ from dashboard.templatetags.ui import (
 from snapshots.models import Operation, Server, Snapshot
 from snapshots.text import stamp
 
+TICKS = 172_800  # seconds: what is older is told in days, and no script counts those
 NOTHING = SafeString("")
 OOB = SafeString(' hx-swap-oob="morph"')
 GONE = SafeString(' class="is-gone"')
@@ -82,12 +83,12 @@ def ago(at: datetime | None, now: datetime) -> SafeString | str:
     if at is None:
         return _("unknown")
     passed = (now - at).total_seconds()
-    is_past = passed >= -5
+    is_past, ticks = passed >= -5, -5 <= passed < TICKS
     return put(
         '<time datetime="{}" title="{}"{}>{}</time>',
         short(at),
         stamp(at),
-        SafeString(" data-ago") if is_past else NOTHING,
+        SafeString(" data-ago") if ticks else NOTHING,
         since_words(passed) if is_past else until_words(-passed),
     )
 

@@ -126,12 +126,16 @@ def search(name: str, label: str, *fields: str) -> Filter:
 
 
 class Column(NamedTuple):
-    """A head. `word` stands in the address and `field` in the query; without, it does not sort."""
+    """A head. `word` stands in the address and `field` in the query.
+
+    Where to put what is empty must be said, and then no index serves: only where it `may_be_empty`.
+    """
 
     label: Any
     word: str = ""
     field: str = ""
     down_first: bool = False
+    may_be_empty: bool = False
     css: str = ""
 
 
@@ -178,6 +182,10 @@ class Listing:
     def everything(self) -> QuerySet[Any]:
         """What one may see, of the chosen team."""
         raise NotImplementedError
+
+    def in_full(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """`rows` with the columns that are shown and neither sorted nor narrowed by."""
+        return rows
 
     def complete(self, rows: list[Any]) -> None:
         """Read what the rows of one page show besides: a query or two for all of them."""
@@ -244,10 +252,13 @@ class Listing:
 
     def sorted(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         word = self.sort.removeprefix("-")
-        field = F(next(column.field for column in self.columns if column.word == word))
+        column = next(column for column in self.columns if column.word == word)
         down = self.sort.startswith("-")
-        first = field.desc(nulls_last=True) if down else field.asc(nulls_first=True)
-        return rows.order_by(first, "-pk" if down else "pk")
+        field: Any = f"-{column.field}" if down else column.field
+        if column.may_be_empty:
+            by = F(column.field)
+            field = by.desc(nulls_last=True) if down else by.asc(nulls_first=True)
+        return rows.order_by(field, "-pk" if down else "pk")
 
     def read(self) -> None:
         """The rows of the page, and how many there are: one question."""
@@ -260,7 +271,7 @@ class Listing:
 
     def _page(self, matching: QuerySet[Any], number: int) -> list[Any]:
         self.number, begin = number, PAGE * (number - 1)
-        found = list(self._with_total(matching)[begin : begin + PAGE])
+        found = list(self.in_full(self._with_total(matching))[begin : begin + PAGE])
         total = found[0].total if found else 0
         self.is_more, self.total = total > MOST_COUNTED, min(total, MOST_COUNTED)
         self.pages = max(1, -(-total // PAGE))
@@ -359,7 +370,7 @@ class Listing:
     def _changed(self, page: list[int], since: live.Since) -> list[Any] | None:
         if not self.changes_rows:
             return []
-        return since.rows(self.everything().filter(pk__in=page), *self.shown_with)
+        return since.rows(self.in_full(self.everything()).filter(pk__in=page), *self.shown_with)
 
     # -- answers
 
@@ -384,6 +395,6 @@ class Listing:
         return push_url(results, address.rstrip("?"))
 
     def _records(self) -> Iterator[Iterable[Any]]:
-        for rows in export.portions(self.matching()):
+        for rows in export.portions(self.in_full(self.matching())):
             self.complete(rows)
             yield from (self.record(row) for row in rows)

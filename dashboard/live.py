@@ -63,6 +63,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
@@ -75,10 +76,11 @@ from django_htmx.http import trigger_client_event
 from dashboard import cells, expected
 from dashboard.templatetags.ui import operation_title
 from snapshots.estimates import Estimate, began_at, documented
-from snapshots.models import Account, Membership, Operation, Server, State, User
+from snapshots.models import Account, Operation, Server, State, User
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import visible_accounts, visible_operations
 
+LISTED = 10  # operations under way that the tray lists; the rest is counted
 MOST_ROWS = 50  # more changed rows than this: the list as a whole
 OURS, MOVING, WAITING, IDLE = 2, 5, 15, 60  # seconds between polls
 AFTER_ACTION = timedelta(seconds=30)
@@ -120,7 +122,12 @@ class Known(NamedTuple):
 
 
 Revisions = dict[int, Seen]
-ACCOUNT = ("pk", "removed_at", "revision", "trouble", "paused", "label", "slots")
+# Written out: nothing is asked as often, and to build it would take longer than to answer it.
+KNOWN = """
+    SELECT m.team_id, m.role, a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots
+    FROM snapshots_membership m LEFT JOIN snapshots_account a ON a.team_id = m.team_id
+    WHERE m.user_id = %s
+"""
 
 
 def revisions(request: HttpRequest) -> Revisions:
@@ -128,8 +135,9 @@ def revisions(request: HttpRequest) -> Revisions:
     if not hasattr(request, "_revisions"):
         roles: dict[int, str] = {}
         request._revisions, request._accounts = {}, {}
-        fields = (f"team__accounts__{name}" for name in ACCOUNT)
-        rows = Membership.objects.filter(user=request.user.pk).values_list("team", "role", *fields)
+        with connection.cursor() as cursor:
+            cursor.execute(KNOWN, [request.user.pk])
+            rows = cursor.fetchall()
         for team, role, pk, removed_at, revision, trouble, paused, label, slots in rows:
             roles[team] = role
             if pk and not removed_at:
@@ -249,10 +257,15 @@ class Tray:
         self.running = sum(one.holds for one in mine) - self.needing
 
     def rows_under_way(self) -> list[SafeString]:
-        return self._rows(self.under_way)
+        return self._rows(self.under_way[:LISTED])
 
     def rows_ended(self) -> list[SafeString]:
         return self._rows(self.ended)
+
+    @property
+    def more(self) -> int:
+        """How many are under way that are not listed."""
+        return max(0, len(self.under_way) - LISTED)
 
     @staticmethod
     def _rows(operations: list[Operation]) -> list[SafeString]:

@@ -108,13 +108,13 @@ machinery = [
 ]
 
 urlpatterns = [
+    *watching,
     *front,
     *provider_accounts,
     *machines,
     *copies,
     *changes,
     *history,
-    *watching,
     *personal_settings,
     *people,
     *listeners,

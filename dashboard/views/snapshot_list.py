@@ -63,7 +63,9 @@ class Snapshots(Listing):
         Column(gettext_lazy("Server"), "server", "server__name"),
         Column(gettext_lazy("Taken"), "taken", "created_at", down_first=True),
         Column(gettext_lazy("State"), "state", "status"),
-        Column(gettext_lazy("Size"), "size", "size_mb", down_first=True, css="num"),
+        Column(
+            gettext_lazy("Size"), "size", "size_mb", down_first=True, may_be_empty=True, css="num"
+        ),
     )
     default_sort = "-taken"
     shown_with = ((Operation, "snapshot"),)
