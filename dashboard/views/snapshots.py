@@ -64,6 +64,7 @@ def about(snapshot: Snapshot, user: User) -> dict[str, Any]:
         "maker": next((o for o in told if o.kind == Kind.CREATE), None),
         "acting": next((o for o in told if o.kind != Kind.CREATE and o.holds), None),
         "holder": None if snapshot.gone_at else holder(snapshot.server, user),
+        "neighbours": neighbours(snapshot),
         "deletion": next(
             (o for o in told if o.kind == Kind.DELETE and o.state == State.SUCCEEDED), None
         ),
@@ -74,6 +75,16 @@ def about(snapshot: Snapshot, user: User) -> dict[str, Any]:
             "delete": removed or why_not(user, DELETE, team),
         },
     }
+
+
+def neighbours(snapshot: Snapshot) -> dict[str, Snapshot | None]:
+    """The completed snapshots of the server that come right before and after this one."""
+    whole = snapshot.server.snapshots.filter(gone_at=None, status="completed")
+    dated = whole.filter(created_at__isnull=False).exclude(pk=snapshot.pk).order_by("created_at")
+    at = snapshot.created_at
+    older = [one for one in dated if at and one.created_at < at]
+    newer = [one for one in dated if at and one.created_at >= at]
+    return {"older": older[-1] if older else None, "newer": newer[0] if newer else None}
 
 
 # -- restore and delete ---------------------------------------------------------------------------

@@ -5,7 +5,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
+from tests.pages.factories import (
+    a_server,
+    a_snapshot,
+    an_account,
+    an_operation,
+    form_on,
+    queries,
+    text,
+)
 
 
 @pytest.fixture
@@ -120,3 +128,62 @@ def test_the_page_costs_the_same_however_much_there_is(web, rosa, client_of):
         an_operation("create", web, "succeeded", rosa, snapshot=one)
         an_operation("restore", web, "succeeded", rosa, snapshot=one)
     assert queries(client, f"/servers/{web.pk}/") <= few <= 15
+
+
+# -- what became of what --------------------------------------------------------------------------
+
+
+def test_a_restore_tells_what_became_of_newer_snapshots_as_far_as_seen(web, rosa, client_of):
+    now = timezone.now()
+    old = a_snapshot(web, "pre-upgrade", days=9)
+    stayed, deleted = a_snapshot(web, "stayed", days=7), a_snapshot(web, "deleted", days=6)
+    deleted.gone_at = now
+    deleted.save()
+    gone = a_snapshot(web, "vanished", days=5, gone_at=now, missing_since=now)
+    an_operation("delete", web, "succeeded", rosa, snapshot=deleted)
+    ids = [stayed.remote_id, deleted.remote_id, gone.remote_id, "of long ago"]
+    at = now - timedelta(days=4)
+    an_operation(
+        "restore", web, "succeeded", rosa, snapshot=old, sent_at=at, confirmed={"newer": ids}
+    )
+    page = text(client_of(rosa).get(f"/servers/{web.pk}/"))
+    assert "A newer snapshot is still listed: stayed" in page
+    assert "A newer snapshot is no longer listed: vanished" in page
+    assert "What became of 1 newer snapshot is too long ago to be shown here." in page
+    assert "deleted as Rosa asked" in page
+    assert "removed outside this dashboard" in page
+    assert "Restored to on" in page
+
+
+def test_what_acts_on_the_server_itself_stands_at_now(web, rosa, client_of):
+    an_operation("start", web, "running", rosa, name="")
+    page = text(client_of(rosa).get(f"/servers/{web.pk}/"))
+    now = page[page.index(" Now ") : page.index("No snapshots yet")]
+    assert "Running Start of web-1" in now
+
+
+def test_a_stopped_server_can_be_started_by_who_may(web, rosa, oscar, client_of):
+    address = f"/servers/{web.pk}/"
+    assert "Start server" not in text(client_of(rosa).get(address))
+    web.status = "stopped"
+    web.save()
+    client = client_of(rosa)
+    answer = client.get(address)
+    assert "Start server" in text(answer)
+    page = text(client_of(oscar).get(address))
+    assert "Start server" not in page
+    assert "You may not start and stop servers in Northwind." in page
+    done = client.post(f"{address}start/", form_on(answer, f"{address}start/"))
+    assert done.status_code == 303
+    assert "Start server" not in text(client.get(address))
+
+
+def test_starting_what_runs_is_refused_in_words(web, rosa, client_of):
+    answer = client_of(rosa).post(f"/servers/{web.pk}/start/")
+    assert answer.status_code == 409
+    assert not web.operations.exists()
+
+
+def test_an_address_of_a_button_opened_as_a_page_leads_to_the_server(web, rosa, client_of):
+    answer = client_of(rosa).get(f"/servers/{web.pk}/start/")
+    assert (answer.status_code, answer.url) == (302, f"/servers/{web.pk}/")

@@ -77,3 +77,15 @@ def test_a_status_we_do_not_know_is_shown_as_it_came(web, vera, client_of):
     page = text(client_of(vera).get(f"/snapshots/{snapshot.pk}/"))
     assert "“marinating”" in page
     assert "Completed" not in page
+
+
+def test_the_page_leads_to_the_next_older_and_the_next_newer(team, vera, client_of):
+    web = a_server(an_account(team))
+    for name, days in (("oldest", 9), ("older", 6), ("this", 4), ("newer", 2), ("newest", 1)):
+        a_snapshot(web, name, days=days)
+    a_snapshot(web, "broken", days=3, status="failed")
+    a_snapshot(web, "gone", days=5, gone_at=timezone.now())
+    this = web.snapshots.get(name="this")
+    page = text(client_of(vera).get(f"/snapshots/{this.pk}/"))
+    assert "Next older older 6 days ago" in page
+    assert "Next newer newer 48 h ago" in page or "Next newer newer 2 days ago" in page

@@ -3,6 +3,7 @@
 import pytest
 
 from snapshots.models import Event, Operation
+from tests.conftest import take
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
 
 
@@ -188,3 +189,10 @@ def test_by_htmx_the_browser_is_sent_on_by_a_header(web, oscar, client_of):
         address(web), {"name": "by-htmx"}, headers={"HX-Request": "true"}
     )
     assert answer.headers["HX-Redirect"] == f"/servers/{web.pk}/"
+
+
+def test_a_snapshot_of_a_stopped_server_says_so(stage, server, rosa, client_of):
+    operation = take(server, rosa, stop_first=True)
+    stage.watch(stage.send(operation.needs), minutes=2)
+    stage.watch(stage.send(operation), minutes=6)
+    assert "Server stopped first" in text(client_of(rosa).get(f"/servers/{server.pk}/"))
