@@ -7,9 +7,23 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from snapshots.models import Snapshot
+from snapshots.models import Delivery, Snapshot, Webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def a_webhook(operation: Any) -> int:
+    """With one message that was delivered and one that was not."""
+    team = operation.team
+    made, is_new = Webhook.objects.get_or_create(
+        team=team,
+        address="https://chat.example.com/",
+        defaults={"name": "Chat", "topics": ["slow"]},
+    )
+    if is_new:
+        Delivery.objects.create(team=team, webhook=made, state="sent", attempts=1, status=204)
+        Delivery.objects.create(team=team, webhook=made, trouble="unreached", attempts=2)
+    return made.pk
 
 
 def addresses(operation: Any) -> list[str]:
@@ -17,6 +31,7 @@ def addresses(operation: Any) -> list[str]:
     snapshot = Snapshot.objects.filter(server=server, status="completed").values_list(
         "pk", flat=True
     )[0]
+    member = operation.team.memberships.values_list("pk", flat=True)[0]
     return [
         *(
             "/",
@@ -36,6 +51,18 @@ def addresses(operation: Any) -> list[str]:
         ),
         *(f"/snapshots/{snapshot}/{more}" for more in ("", "restore/", "delete/")),
         *(f"/operations/{operation.pk}/", f"/accounts/{operation.account_id}/"),
+        *(f"/accounts/{more}" for more in ("new/", f"{operation.account_id}/token/")),
+        *(f"/accounts/{operation.account_id}/{more}/" for more in ("change", "remove")),
+        *("/team/new/", f"/team/{operation.team_id}/", f"/team/{operation.team_id}/invite/"),
+        *(f"/team/{operation.team_id}/{more}/" for more in ("name", "leave")),
+        *(f"/members/{member}/{more}/" for more in ("role", "remove")),
+        *("/join/", "/join/nonsense/"),
+        *(
+            "/settings/messages/",
+            "/webhooks/",
+            "/webhooks/new/",
+            f"/webhooks/{a_webhook(operation)}/",
+        ),
         *("/auth/password/change/", "/auth/logout/", "/auth/reauthenticate/"),
     ]
 
