@@ -28,7 +28,7 @@ def sign_in(page: Any, person: User) -> None:
     page.fill("[name=login]", person.email)
     page.fill("[name=password]", "wrong")
     page.click("main button[type=submit]")
-    assert "not correct" in page.text_content("main")
+    assert "is not right" in page.text_content("main")
     accessible(page)
     page.fill("[name=password]", PASSWORD)
     page.click("main button[type=submit]")
