@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
-from typing import Any, ClassVar
-from urllib.parse import urlencode
+from typing import Any
 from uuid import UUID, uuid4
 
 from django import forms
-from django.db.models import F, QuerySet
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.plots import AGES
-from dashboard.templatetags.ui import SERVER, SNAPSHOT, Look, shown
+from dashboard.templatetags.ui import shown
 from snapshots.errors import NotAllowed, Refused
-from snapshots.events import Verb
-from snapshots.models import Server, User
-from snapshots.permissions import visible_accounts, visible_servers, visible_snapshots
+from snapshots.models import Server
 
 MOST_CHOICES = 500  # a longer list is no help: people then come by a link, or search
 
@@ -104,6 +97,29 @@ def suggested_name(server: Server) -> str:
     return f"{slugify(server.name)[:45] or 'snapshot'}-{timezone.localtime():%Y%m%d-%H%M}"
 
 
+class TakeSnapshots(Ask):
+    """One form for many servers. `{server}`, `{date}` and `{time}` are filled in for each."""
+
+    name_pattern = Needed(
+        label=gettext_lazy("Names"),
+        help_text=gettext_lazy(
+            "{server}, {date} and {time} are filled in for each server, in your time zone."
+        ),
+        initial="{server}-{date}-{time}",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    note = TakeSnapshot.base_fields["note"]
+    stop_first = forms.BooleanField(
+        label=gettext_lazy("Stop those that are running, and start them again afterwards"),
+        required=False,
+    )
+
+    def __init__(self, data: Any = None, *, may_stop: bool) -> None:
+        super().__init__(data)
+        if data is None and not may_stop:
+            del self.fields["stop_first"]
+
+
 class Restore(Ask):
     """`seen` is the digest of the facts on the page. If they change, they must be read again."""
 
@@ -142,6 +158,17 @@ class Delete(Ask):
         self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": shown(name)}
 
 
+class DeleteSeveral(Ask):
+    typed = Needed(
+        strip=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, data: Any = None, *, phrase: str) -> None:
+        super().__init__(data)
+        self.fields["typed"].label = _("Type “%(phrase)s” to confirm") % {"phrase": phrase}
+
+
 class Verdict(Told):
     happened = forms.TypedChoiceField(
         choices=[("yes", gettext_lazy("It happened")), ("no", gettext_lazy("It did not happen"))],
@@ -156,193 +183,3 @@ class Verdict(Told):
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
-
-
-# -- looking for something ------------------------------------------------------------------------
-
-
-class Pick(forms.ChoiceField):
-    """One of the rows a person can see, by its id. Anything else is ignored."""
-
-    widget = forms.Select(attrs={"class": "form-select"})
-
-    def offer(self, rows: QuerySet[Any], wanted: str, label: str = "name") -> None:
-        """List `rows`; one that came by a link is among them even if the list is too long."""
-        pairs = rows.order_by(label, "pk").values_list("pk", label)
-        listed = [(str(pk), shown(words)) for pk, words in pairs[:MOST_CHOICES]]
-        if wanted.isdecimal() and len(wanted) < 19 and wanted not in dict(listed):
-            listed += [(str(pk), shown(words)) for pk, words in pairs.filter(pk=wanted)]
-        self.choices = [("", _("All")), *listed]
-
-
-class Search(forms.CharField):
-    widget = forms.TextInput(
-        attrs={"type": "search", "class": "form-control", "autocomplete": "off"}
-    )
-
-    def __init__(self, label: Any) -> None:
-        super().__init__(label=label, required=False, max_length=100)
-
-
-class Filter(forms.Form):
-    """A GET form: all of it stands in the address. What is unknown in it is ignored."""
-
-    sorts: ClassVar[dict[str, str]] = {}  # the word in the address: the field to order by
-    default_sort: ClassVar[str] = ""
-
-    def __init__(self, data: Any, *, user: User) -> None:
-        super().__init__(data)
-        self.offer(user)
-        self.is_valid()
-        self.chosen = {k: v for k, v in self.cleaned_data.items() if v not in ("", None)}
-
-    def offer(self, user: User) -> None:
-        """Fill in the choices that depend on the person."""
-
-    def pick(self, name: str, rows: QuerySet[Any], label: str = "name") -> None:
-        self.fields[name].offer(rows, self.data.get(name, ""), label)
-
-    def chips(self) -> list[tuple[str, str, str, str]]:
-        """What is filtered by: the word in the address, label, value, the address without it."""
-        chips = []
-        for name, value in self.chosen.items():
-            words = dict(getattr(self.fields[name], "choices", ())).get(str(value), value)
-            if isinstance(value, date):
-                words = date_format(value)
-            chips.append((name, str(self.fields[name].label), str(words), self.address(name)))
-        return chips
-
-    def address(self, without: str = "") -> str:
-        """The query of this list, tidy: no empty words, and no page."""
-        words = {name: self.data[name] for name in self.chosen if name != without}
-        if self.sort != self.default_sort:
-            words["sort"] = self.sort
-        return "?" + urlencode(words)
-
-    @property
-    def sort(self) -> str:
-        """The word to sort by, with a minus for downwards."""
-        asked = self.data.get("sort", "")
-        return asked if asked.removeprefix("-") in self.sorts else self.default_sort
-
-    def sorted(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        field = F(self.sorts[self.sort.removeprefix("-")])
-        down = self.sort.startswith("-")
-        first = field.desc(nulls_last=True) if down else field.asc(nulls_first=True)
-        return rows.order_by(first, "-pk" if down else "pk")
-
-
-def status_choices(rows: QuerySet[Any], known: dict[str, Look]) -> list[tuple[str, Any]]:
-    """The provider's words in use. One that we do not know is shown as it came."""
-    used = rows.filter(gone_at=None).exclude(status="").order_by("status")
-    words = used.values_list("status", flat=True).distinct()
-    return [(word, known[word].word if word in known else f"“{shown(word)}”") for word in words]
-
-
-class ServerFilter(Filter):
-    FULL, OLD, GONE = "slots-full", "no-recent-snapshot", "not-listed"
-    sorts = {
-        "name": "name",
-        "account": "account__label",
-        "state": "status",
-        "newest": "newest_at",
-        "slots": "taken",
-    }
-    default_sort = "name"
-
-    q = Search(label=gettext_lazy("Name, address or id"))
-    account = Pick(label=gettext_lazy("Account"), required=False)
-    state = forms.ChoiceField(
-        label=gettext_lazy("State"),
-        required=False,
-        widget=forms.Select(attrs={"class": "form-select"}),
-    )
-    newest = forms.ChoiceField(
-        label=gettext_lazy("Newest snapshot"),
-        required=False,
-        choices=[("", gettext_lazy("All")), *((age.key, age.words) for age in AGES)],
-        widget=forms.Select(attrs={"class": "form-select"}),
-    )
-
-    def offer(self, user: User) -> None:
-        self.pick("account", visible_accounts(user), "label")
-        self.fields["state"].choices = [
-            ("", _("All")),
-            *status_choices(visible_servers(user), SERVER),
-            (self.FULL, _("All slots taken")),
-            (self.OLD, _("No snapshot younger than 7 days")),
-            (self.GONE, _("No longer listed by the provider")),
-        ]
-
-
-class SnapshotFilter(Filter):
-    GONE = "not-listed"
-    sorts = {
-        "name": "name",
-        "server": "server__name",
-        "state": "status",
-        "size": "size_mb",
-        "taken": "created_at",
-    }
-    default_sort = "-taken"
-
-    q = Search(label=gettext_lazy("Name"))
-    server = Pick(label=gettext_lazy("Server"), required=False)
-    account = Pick(label=gettext_lazy("Account"), required=False)
-    state = forms.ChoiceField(
-        label=gettext_lazy("State"),
-        required=False,
-        widget=forms.Select(attrs={"class": "form-select"}),
-    )
-
-    def offer(self, user: User) -> None:
-        self.pick("server", visible_servers(user))
-        self.pick("account", visible_accounts(user), "label")
-        self.fields["state"].choices = [
-            ("", _("All")),
-            *status_choices(visible_snapshots(user), SNAPSHOT),
-            (self.GONE, _("No longer listed by the provider")),
-        ]
-
-
-class ActivityFilter(Filter):
-    """`KINDS`: the word in the address, and how the verbs of that kind begin."""
-
-    KINDS = {
-        "create": (gettext_lazy("Snapshots taken"), "create."),
-        "restore": (gettext_lazy("Restores"), "restore."),
-        "delete": (gettext_lazy("Deletions"), "delete."),
-        "refused": (gettext_lazy("Refused"), "refused"),
-        "outside": (gettext_lazy("Seen at the provider"), ("snapshot.", "server.")),
-        "account": (gettext_lazy("Accounts"), "account."),
-        "people": (gettext_lazy("People and teams"), ("team.", "member.")),
-    }
-
-    server = Pick(label=gettext_lazy("Server"), required=False)
-    person = Pick(label=gettext_lazy("Person"), required=False)
-    kind = forms.ChoiceField(
-        label=gettext_lazy("Kind"),
-        required=False,
-        widget=forms.Select(attrs={"class": "form-select"}),
-        choices=[("", gettext_lazy("All")), *((word, kind[0]) for word, kind in KINDS.items())],
-    )
-    since = forms.DateField(
-        label=gettext_lazy("From"),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date", "class": "form-control"}),
-    )
-    until = forms.DateField(
-        label=gettext_lazy("To"),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date", "class": "form-control"}),
-    )
-
-    def offer(self, user: User) -> None:
-        self.pick("server", visible_servers(user))
-        self.pick("person", User.objects.filter(memberships__team_id__in=user.roles).distinct())
-
-    @property
-    def verbs(self) -> list[str]:
-        """The verbs of the chosen kind; none chosen, all."""
-        begins = self.KINDS[self.chosen["kind"]][1] if "kind" in self.chosen else ""
-        return [verb for verb in Verb.values if verb.startswith(begins)]

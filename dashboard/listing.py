@@ -314,6 +314,11 @@ class Listing:
                 "href": self.address(sort=f"-{word}" if down_next else word),
             }
 
+    @property
+    def all_at_once(self) -> bool:
+        """Whether all that match can be taken together, which needs no boxes and no JavaScript."""
+        return 1 < self.total <= PAGE
+
     def chips(self) -> Iterator[dict[str, str]]:
         for one in self.chosen:
             words = shown(one.words)

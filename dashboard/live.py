@@ -225,8 +225,8 @@ def _states(states: Iterable[str]) -> str:
 # every page and is written out because to build it would take longer than to answer it.
 LATELY = f"""
     SELECT o.id, o.kind, o.state, o.name, o.team_id, o.account_id, o.server_id, o.snapshot_id,
-        o.parent_id, o.asked_by_id, o.revision, o.created_at, o.sent_at, o.accepted_at, o.ended_at,
-        s.name AS server_name, s.plan AS server_plan
+        o.parent_id, o.batch_id, o.asked_by_id, o.revision, o.created_at, o.sent_at,
+        o.accepted_at, o.ended_at, s.name AS server_name, s.plan AS server_plan
     FROM snapshots_operation o JOIN snapshots_server s ON s.id = o.server_id
     WHERE o.id IN (
         SELECT id FROM (
@@ -371,6 +371,7 @@ def in_scope(operation: Operation, scope: str) -> bool:
         "account": operation.account_id,
         "snapshot": operation.snapshot_id,
         "operation": operation.parent_id or operation.pk,
+        "batch": operation.batch_id,
     }
     return not pk or noun not in shown or str(shown[noun]) == pk or str(operation.pk) == pk
 

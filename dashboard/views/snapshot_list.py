@@ -126,7 +126,7 @@ class Snapshots(Listing):
         )
 
     def _pick(self, row: Snapshot, name: str) -> SafeString:
-        if row.gone_at or not row.is_completed:
+        if row.gone_at or row.status not in ("completed", "failed"):
             return cells.cell("")
         words = _("%(snapshot)s of %(server)s") % {
             "snapshot": name,

@@ -14,6 +14,7 @@ from snapshots.operations.batches import (
     request_deletes,
     snapshot_name,
 )
+from snapshots.operations.hindrances import against_creates, against_deletes
 from snapshots.operations.lines import line, lines
 from snapshots.operations.rules import (
     busy,
@@ -28,6 +29,8 @@ from snapshots.operations.settle import settle
 from snapshots.operations.sweep import due, sweep
 
 __all__ = [
+    "against_creates",
+    "against_deletes",
     "busy",
     "cancel",
     "check_name",
