@@ -14,6 +14,7 @@ from django.views.defaults import page_not_found
 from django_htmx.http import reswap
 
 from dashboard.reader import speak_as_to
+from snapshots.queue import request_id
 
 
 def refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
@@ -48,7 +49,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500; 503 if it is the database that does not answer. Drawn without it either way."""
     if not isinstance(sys.exc_info()[1], OperationalError):
-        return HttpResponse(render_to_string("500.html"), status=500)
+        html = render_to_string("500.html", {"request_id": request_id.get()})
+        return HttpResponse(html, status=500)
     response = HttpResponse(render_to_string("errors/503.html"), status=503)
     response["Retry-After"] = "10"
     return response

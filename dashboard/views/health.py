@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from dashboard import live
-from dashboard.celery import app
+from dashboard import probes
 
-HEARTBEAT_OLD = timedelta(seconds=60)
+PATIENCE = 0.5  # seconds, for all of them together
 
 
 @login_not_required
@@ -28,37 +23,14 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """What the process needs is there."""
-    found = {
-        "database": _works(_database),
-        "migrations": _works(_migrations),
-        "broker": _works(_broker),
+    wanted = {
+        "database": probes.database,
+        "migrations": probes.migrations,
+        "broker": probes.broker,
     }
     if settings.HEARTBEAT_FILE:
-        found["worker"] = live.heartbeat_age() < HEARTBEAT_OLD
+        wanted["worker"] = probes.worker
+    found = probes.all_within(PATIENCE, wanted)
     text = "".join(f"{name} {'ok' if fine else 'failing'}\n" for name, fine in found.items())
     status = 200 if all(found.values()) else 503
     return HttpResponse(text, content_type="text/plain", status=status)
-
-
-def _works(check) -> bool:
-    try:
-        return check()
-    except Exception:  # whatever it is, the item is not ready
-        return False
-
-
-def _database() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        return cursor.fetchone() == (1,)
-
-
-def _migrations() -> bool:
-    executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
-
-
-def _broker() -> bool:
-    options = {"socket_connect_timeout": 1, "socket_timeout": 1}
-    with app.connection(connect_timeout=1, transport_options=options) as broker:
-        return bool(broker.default_channel.client.ping())
