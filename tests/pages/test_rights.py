@@ -5,7 +5,16 @@ from django.urls import get_resolver
 from django.utils import timezone
 
 from snapshots import invitations
-from snapshots.models import Event, Invitation, Membership, Operation, Role, Snapshot, Webhook
+from snapshots.models import (
+    Batch,
+    Event,
+    Invitation,
+    Membership,
+    Operation,
+    Role,
+    Snapshot,
+    Webhook,
+)
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, text
 
 PAGES = (
@@ -13,6 +22,7 @@ PAGES = (
     "/servers/{server}/",
     "/snapshots/{snapshot}/",
     "/operations/{operation}/",
+    "/batches/{batch}/",
     "/team/{team}/",
 )
 FORMS = {
@@ -56,7 +66,9 @@ def things(team, alice, oscar):
     )
     email = "canary@example.com"
     invitation, _secret = invitations.invite(team, Role.VIEWER, actor=alice, email=email)
+    batch = Batch.objects.create(team=team, kind="create", asked_by_name="canary-person")
     return {
+        "batch": batch.pk,
         "webhook": webhook.pk,
         "account": server.account_id,
         "server": server.pk,
@@ -161,12 +173,19 @@ def test_what_the_provider_says_is_shown_and_never_obeyed(team, rosa, client_of)
     operation = an_operation(
         "delete", server, "needs_person", rosa, snapshot=snapshot, reason="gone", details=details
     )
+    refused = [{"server": server.pk, "snapshot": snapshot.pk, "name": HOSTILE, "why": HOSTILE}]
+    batch = Batch.objects.create(
+        team=team, kind="delete", asked_by_name=HOSTILE[:100], refused=refused
+    )
     client = client_of(rosa)
     for address in (
         *LISTS,
         f"/accounts/{account.pk}/",
         f"/servers/{server.pk}/",
         f"/servers/{server.pk}/snapshots/new/",
+        f"/servers/snapshots/new/?server={server.pk}",
+        f"/snapshots/delete/?snapshot={snapshot.pk}",
+        f"/batches/{batch.pk}/",
         f"/snapshots/{snapshot.pk}/",
         f"/snapshots/{snapshot.pk}/restore/",
         f"/snapshots/{snapshot.pk}/delete/",
@@ -188,5 +207,7 @@ def test_these_tables_know_every_address_with_an_id():
     for route in with_id:
         noun = route.split("/")[0]
         assert f"/{noun}/" in known
-        words = route.replace("<int:pk>", "{" + noun.removesuffix("s") + "}").strip("/")
+        words = route.replace(
+            "<int:pk>", "{" + noun.replace("batches", "batch").removesuffix("s") + "}"
+        ).strip("/")
         assert words in tabled, f"{route} is in none of the tables above"
