@@ -20,6 +20,7 @@ from tests.pages.factories import a_server, a_snapshot, an_account, an_operation
 PAGES = (
     "/accounts/{account}/",
     "/servers/{server}/",
+    "/servers/{server}/figures/",
     "/snapshots/{snapshot}/",
     "/operations/{operation}/",
     "/batches/{batch}/",
@@ -48,6 +49,7 @@ ACTIONS = {
         f"/webhooks/{{webhook}}/{verb}/": "alice"
         for verb in ("secret", "secret/old", "test", "on", "off", "resend", "remove")
     },
+    "/servers/{server}/start/": "rosa",
     "/operations/{operation}/cancel/": "oscar",
     "/operations/{operation}/verdict/": "oscar",
 }
