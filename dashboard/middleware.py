@@ -22,6 +22,7 @@ from snapshots.errors import NotAllowed, Refused
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+PROBES = {"healthz", "readyz"}
 PERMISSIONS_POLICY = (
     "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), "
     "payment=(), usb=(), browsing-topics=(), interest-cohort=()"
@@ -91,7 +92,10 @@ class Personal:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view_func: Any, *_arguments: Any) -> None:
-        if getattr(view_func, "login_required", True) and request.user.is_authenticated:
+        # Whoever is signed in is known on an open page too; only a probe must not cost a session.
+        match = request.resolver_match
+        is_probe = match is not None and match.url_name in PROBES
+        if not is_probe and request.user.is_authenticated:
             speak_as_to(request.user)
         else:
             timezone.deactivate()

@@ -9,7 +9,7 @@ from tests.conftest import take
 RIGHTS_OF = {
     Role.VIEWER: {"view"},
     Role.OPERATOR: {"view", "create"},
-    Role.RESTORER: {"view", "create", "delete", "restore", "approve"},
+    Role.RESTORER: {"view", "create", "delete", "restore", "power", "approve"},
     Role.ADMIN: set(permissions.RIGHTS),
     Role.OWNER: set(permissions.RIGHTS),
 }

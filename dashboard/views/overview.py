@@ -62,7 +62,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
         "accounts": accounts,
         "troubled": [one for one in accounts if one.paused or one.trouble],
         "last_checked": oldest_look(accounts),
-        "failed": failed(rows, now),
+        "failed": failed(rows.filter(account__removed_at=None), now),
         "gone_webhooks": gone_webhooks(request),
         "events": list(here(request, visible_events(user)).order_by("-pk")[:10]),
         "looks": next_looks(accounts, now),

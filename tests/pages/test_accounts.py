@@ -9,7 +9,15 @@ from django.utils import timezone
 
 from snapshots import accounts
 from tests.conftest import fresh
-from tests.pages.factories import a_server, a_snapshot, an_account, form_on, queries, text
+from tests.pages.factories import (
+    a_server,
+    a_snapshot,
+    an_account,
+    an_operation,
+    form_on,
+    queries,
+    text,
+)
 
 
 @pytest.fixture
@@ -153,6 +161,16 @@ def test_its_pages_stay_readable_and_offer_nothing(removed, alice, client_of, no
         assert action not in main.replace("/accounts/new/", ""), action
     words = "removed this account from Northwind" if noun == "account" else "nothing can be asked"
     assert words in text(answer)
+
+
+def test_its_failures_need_no_attention_any_more(account, alice, client_of):
+    an_operation("create", a_server(account), "failed", alice)
+    client = client_of(alice)
+    another = an_account(account.team, "Another")
+    a_snapshot(a_server(another, "db-1"))
+    assert client.get("/").context["failed"]
+    accounts.remove(account, typed="Production", actor=alice)
+    assert not client.get("/").context["failed"]
 
 
 @pytest.mark.parametrize("address", ["/", "/servers/", "/snapshots/", "/accounts/"])

@@ -44,7 +44,10 @@ with_failing_views = override_settings(ROOT_URLCONF="tests.pages.test_middleware
 
 # -- sign-in --------------------------------------------------------------------------------------
 
-OPEN = {"healthz", "readyz", "account_login", "account_signup", "account_inactive"}
+OPEN = {"healthz", "readyz", "account_login", "account_signup", "account_inactive"} | {
+    "join",
+    "open_invitation",
+}
 
 
 def test_a_page_leads_to_the_sign_in_and_back(client, db):
