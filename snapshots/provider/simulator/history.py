@@ -1,6 +1,7 @@
 """The log of every call: what the provider really saw and did.
 
-One JSON object a line, append-only, numbered without gaps. Each line is written before what it
+One JSON object a line, append-only, numbered without gaps; a file that has grown long is put
+aside as `NAME.1`, and the one before it is forgotten. Each line is written before what it
 tells can be seen from outside, so that after any crash the log can be believed:
 
     arrived   the request was read whole; nothing has been done yet
@@ -30,7 +31,8 @@ from typing import Any
 from .clock import iso
 from .store import UnreadableError
 
-KEPT = 200_000  # entries in memory; the file keeps them all
+KEPT = 200_000  # entries in memory
+LONGEST = 8 * 1024 * 1024  # bytes of a file, of which there are two at most
 EXCERPT = 300
 
 _MARKER = re.compile(r"\[ref:[^\[\]\s]{1,64}\]")
@@ -46,6 +48,8 @@ class History:
         self._entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._n = 0
         self._file = -1
+        self._size = 0
+        self._path = path
         if path is not None:
             self._open(path)
 
@@ -67,7 +71,7 @@ class History:
                 # No second counter: the number of a call's first line is there once, for ever.
                 entry["call"] = f"c{n}"
             if self._file >= 0:
-                _write_all(self._file, json.dumps(entry, default=str).encode() + b"\n")
+                self._append(json.dumps(entry, default=str).encode() + b"\n")
             self._n = n
             self._entries.append(entry)
             return entry
@@ -98,10 +102,26 @@ class History:
                 os.close(self._file)
                 self._file = -1
 
+    def _append(self, line: bytes) -> None:
+        if self._path and self._size > LONGEST:
+            os.close(self._file)
+            self._path.replace(_earlier(self._path))
+            self._file, self._size = _opened(self._path), 0
+        _write_all(self._file, line)
+        self._size += len(line)
+
     def _open(self, path: Path) -> None:
         """Go on after what is there. A last line torn by a crash was never answered: cut it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self._file = _opened(path)
+        for file in (_earlier(path), path):
+            self._size = self._read(file) if file.exists() else 0
+        os.ftruncate(self._file, self._size)
+        if self._entries:
+            self._n = int(self._entries[-1]["n"])
+
+    def _read(self, path: Path) -> int:
+        """How many bytes of whole lines there are."""
         whole = 0
         with path.open("rb") as lines:
             for line in lines:
@@ -112,9 +132,15 @@ class History:
                     self._entries.append(json.loads(line))
                 except ValueError as error:
                     raise UnreadableError(f"{path} is not a log of ours: {error}") from error
-        os.ftruncate(self._file, whole)
-        if self._entries:
-            self._n = int(self._entries[-1]["n"])
+        return whole
+
+
+def _earlier(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def marker(text: str) -> str | None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from snapshots.provider.simulator import Simulator
+from snapshots.provider.simulator.history import LONGEST, History
 
 from .conftest import Caller
 
@@ -136,3 +137,18 @@ def test_the_log_can_be_asked_by_method_path_and_event(
     assert len(sim.calls("GET")) == 1
     assert len(sim.calls("POST", "/restore/", "applied")) == 1
     assert sim.calls("DELETE") == []
+
+
+def test_a_long_log_is_put_aside_while_it_is_written_and_numbered_on(tmp_path: Path) -> None:
+    path = tmp_path / "calls.log"
+    history = History(path, lambda: 0.0)
+    while not (tmp_path / "calls.log.1").exists():
+        history.write("outside", words="x" * 100_000)
+    history.write("outside", words="the last")
+    history.close()
+    kept = [entry["n"] for entry in history.entries]
+    assert path.stat().st_size < LONGEST
+    again = History(path, lambda: 0.0)
+    assert [entry["n"] for entry in again.entries] == kept
+    assert again.write("outside")["n"] == kept[-1] + 1
+    again.close()
