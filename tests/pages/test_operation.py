@@ -336,7 +336,9 @@ def test_stop_snapshot_start_is_told_to_its_end(stage, stopped_first, rosa, clie
     assert "web-1 was stopped for it: done" in page
     assert "Its turn came: done" in page
     stage.watch(stopped_first, minutes=6)
-    assert "can be put back to it. web-1 was stopped first." in page_of(stopped_first, rosa, client_of)
+    assert "can be put back to it. web-1 was stopped first." in page_of(
+        stopped_first, rosa, client_of
+    )
     stage.send(start)
     stage.watch(start, minutes=2)
     assert "Started web-1" in page_of(start, rosa, client_of)
