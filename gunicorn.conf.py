@@ -6,7 +6,7 @@ from dashboard.supervisor import tied_to
 
 wsgi_app = "dashboard.wsgi"
 worker_class = "sync"
-workers = int(os.environ.get("WEB_CONCURRENCY", "3"))
+workers = int(os.environ.get("WEB_CONCURRENCY") or "3")
 preload_app = True  # a bad setting is told once, by one process
 timeout = 30
 graceful_timeout = 15

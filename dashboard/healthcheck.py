@@ -1,4 +1,4 @@
-"""For containers: `python -m dashboard.healthcheck web` or `worker`; exit code 0 means healthy.
+"""For containers: `python -m dashboard.healthcheck web|worker|beat`; exit code 0 means healthy.
 
 A container engine restarts what ends, not what is unhealthy. So a worker that has been silent for
 too long, although the broker answers, is killed here: its container ends and is started again.
@@ -36,5 +36,10 @@ def worker(pidfile: Path = WORKER_PIDFILE) -> bool:
     return False
 
 
+def beat() -> bool:
+    """Whether a tick of its timetable was worked off lately. Beat itself leaves no other trace."""
+    return time.time() - modified(Path(f"{text('HEARTBEAT_FILE')}.tick")) < PATIENCE
+
+
 if __name__ == "__main__":
-    sys.exit(0 if {"web": web, "worker": worker}[sys.argv[1]]() else 1)
+    sys.exit(0 if {"web": web, "worker": worker, "beat": beat}[sys.argv[1]]() else 1)
