@@ -487,7 +487,12 @@ def _answer(
         if watch.outcomes:
             outcomes = {"outcomes": watch.outcomes}
             yield _rendered(Fragment("shell/_outcomes.html", outcomes), request)
-    yield _rendered(Fragment("live/_poller.html", {"live": watch}), request)
+    yield f"<template>{_poller(watch)}</template>"
+
+
+def _poller(watch: Watch) -> str:
+    """Needs nothing of the request, and so none of what pages are given besides."""
+    return render_to_string("live/_poller.html", {"live": watch, "oob": True})
 
 
 def _shell(
