@@ -165,6 +165,11 @@ class Operation(models.Model):
             models.Index(fields=["team", "-id"]),
             models.Index(fields=["kind", "-ended_at"]),  # how long it took of late
             models.Index(
+                fields=["-ended_at", "-id"],
+                condition=models.Q(ended_at__isnull=False),
+                name="operations_ended_last",
+            ),
+            models.Index(
                 fields=["account", "lock_key", "id"],
                 condition=models.Q(state=State.WAITING),
                 name="lines_of_machines",
