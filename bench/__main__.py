@@ -20,7 +20,7 @@ from bench import house
 from dashboard.environment import BASE_DIR
 
 DATABASES = ("SQLite", "PostgreSQL")
-PARTS = ("pages", "passes")
+PARTS = ("pages", "passes", "calls", "claims")
 SIZES = [10, 100, 1000, 3000, 5000]
 
 

@@ -12,17 +12,20 @@ from django.core.management import call_command
 
 def main(order: dict[str, object], answer: Path) -> None:
     django.setup()
+    from bench import calls, claims, pages, passes
+
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
-    if order["part"] == "pages":
-        from bench import pages
-
-        call_command("collectstatic", interactive=False, verbosity=0)
-        found = pages.measure(order["sizes"], order["only"], order["repeats"], order["show"])
-    elif order["part"] == "passes":
-        from bench import passes
-
-        found = passes.measure(5)
+    match order["part"]:
+        case "pages":
+            call_command("collectstatic", interactive=False, verbosity=0)
+            found = pages.measure(order["sizes"], order["only"], order["repeats"], order["show"])
+        case "passes":
+            found = passes.measure()
+        case "calls":
+            found = calls.measure()
+        case "claims":
+            found = claims.measure()
     answer.write_text(json.dumps(found))
 
 

@@ -32,7 +32,7 @@ from snapshots.models import Account, Pass, Snapshot
 SERVERS, SNAPSHOTS = 10_000, 50_000
 
 
-def measure(repeats: int) -> list[dict[str, Any]]:
+def measure(repeats: int = 5) -> list[dict[str, Any]]:
     with provider() as url:
         ours, raw = account(url, "ours"), account(url, "raw")
         with Transactions() as writing:
