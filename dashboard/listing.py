@@ -155,8 +155,7 @@ class Listing:
     columns: ClassVar[Sequence[Column]] = ()
     fields: ClassVar[Sequence[str]]  # of a file; the same in every language
     default_sort: ClassVar[str] = ""  # the word of a column, with a minus for downwards
-    changes_rows: ClassVar[bool] = True  # rows have an account and a revision
-    shown_with: ClassVar[Sequence[tuple[type[Model], str]]] = ()  # see `live.Since.rows`
+    shown_of: ClassVar[Sequence[tuple[type[Model], str]]] = ()  # what changes a row: `Since.rows`
     bulk: ClassVar[str] = ""  # the address to which selected rows are sent
     bulk_button: ClassVar[str] = ""
 
@@ -369,13 +368,18 @@ class Listing:
             since.list = self.mark
             yield Fragment("lists/_results.html", self.context())
         else:
-            self.complete(changed)
+            if changed:
+                self.complete(changed)
             yield from (self.row(row, oob=True) for row in changed)
 
     def _changed(self, page: list[int], since: live.Since) -> list[Any] | None:
-        if not self.changes_rows:
+        if not self.shown_of:
             return []
-        return since.rows(self.in_full(self.everything()).filter(pk__in=page), *self.shown_with)
+        found = since.rows(*self.shown_of)
+        if found is None:
+            return None
+        here = found.intersection(page)
+        return list(self.in_full(self.everything()).filter(pk__in=here)) if here else []
 
     # -- answers
 
@@ -383,7 +387,7 @@ class Listing:
         if self.rows or self.chosen:
             return {"listing": self}
         accounts = here(self.request, visible_accounts(self.user)).order_by("label")
-        return {"listing": self, "accounts": list(accounts[:5])}
+        return {"listing": self, "accounts": accounts[:5]}
 
     def answer(self) -> HttpResponse:
         """The page; for a search while typing only its results, and a tidy address; or a file."""

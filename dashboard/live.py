@@ -34,9 +34,9 @@ How a page becomes live
 `Since`
 -------
 `since.has_changed(account_id)`; `since.changed(account_id)` is the revision to compare rows with
-(rows with a greater one have changed; -1 for everything). `since.rows(queryset)` is the list of
-changed rows of a queryset with `account` and `revision`, or None if that is everything or more
-than 50: then send the list as a whole. `since.is_full` says the token was unusable.
+(rows with a greater one have changed; -1 for everything). `since.rows((Server, "id"))` are the ids
+of changed rows of a table with `account` and `revision`, or None if that is everything or more than
+50: then send the list as a whole. `since.is_full` says the token was unusable.
 
 Actions
 -------
@@ -64,7 +64,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -194,24 +194,28 @@ class Since:
     def has_changed(self, account_id: int) -> bool:
         return self.before is None or self.before.get(account_id) != self.now.get(account_id)
 
-    def rows(
-        self, queryset: QuerySet[Any], *shown_with: tuple[type[Model], str]
-    ) -> list[Any] | None:
-        """The changed rows, or None when the list should come as a whole.
+    def rows(self, *tables: tuple[type[Model], str]) -> set[int] | None:
+        """The ids of changed rows, or None when the list should come as a whole: one question.
 
-        `(Operation, "server")` takes rows for changed that are the server of a changed operation.
+        `(Server, "id"), (Operation, "server_id")` are the servers that changed themselves, and
+        those of changed operations.
         """
         if self.before is None or self.before.keys() != self.now.keys():
             return None
-        query = Q(pk__in=[])
-        for pk in self.now:
-            if self.has_changed(pk):
-                newer = Q(account_id=pk, revision__gt=self.changed(pk))
-                query |= newer
-                for model, name in shown_with:
-                    query |= Q(pk__in=model._default_manager.filter(newer).values(name))
-        found = list(queryset.filter(query)[: MOST_ROWS + 1])
+        newer = [(pk, self.before[pk].revision) for pk in self.now if self.has_changed(pk)]
+        parts = [_newer_rows(model, column) for _account in newer for model, column in tables]
+        if not parts:
+            return set()
+        values = [value for account in newer for _table in tables for value in account]
+        with connection.cursor() as cursor:
+            cursor.execute(f"{' UNION '.join(parts)} LIMIT {MOST_ROWS + 1}", values)
+            found = {pk for (pk,) in cursor.fetchall() if pk is not None}
         return found if len(found) <= MOST_ROWS else None
+
+
+def _newer_rows(model: type[Model], column: str) -> str:
+    table = connection.ops.quote_name(model._meta.db_table)
+    return f"SELECT {column} FROM {table} WHERE account_id = %s AND revision > %s"  # noqa: S608
 
 
 # -- what stands on every page --------------------------------------------------------------------

@@ -81,7 +81,6 @@ class Activity(Listing):
     nothing_matches = gettext_lazy("No entry matches")
     nothing_yet = gettext_lazy("Nothing has happened yet")
     body, empty = "activity/_days.html", "activity/_nothing_yet.html"
-    changes_rows = False  # what is written here stays as it is
     fields = (
         *("id", "at", "person", "verb", "sentence", "server", "snapshot", "account"),
         "operation",

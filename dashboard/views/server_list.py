@@ -76,7 +76,7 @@ class Servers(Listing):
         Column(gettext_lazy("Slots"), "slots", "taken", down_first=True),
     )
     default_sort = "name"
-    shown_with = ((Operation, "server"), (Snapshot, "server"))
+    shown_of = ((Server, "id"), (Operation, "server_id"), (Snapshot, "server_id"))
     fields = (
         *("id", "name", "account", "state", "address", "location", "plan", "provider_id"),
         *("newest_snapshot", "newest_at", "newest_size_mb", "slots_taken", "slots"),

@@ -68,7 +68,7 @@ class Snapshots(Listing):
         ),
     )
     default_sort = "-taken"
-    shown_with = ((Operation, "snapshot"),)
+    shown_of = ((Snapshot, "id"), (Operation, "snapshot_id"))
     bulk, bulk_button = "delete_snapshots", "snapshots/_bulk.html"
     fields = (
         *("id", "name", "server", "account", "state", "taken_at", "size_mb", "note"),

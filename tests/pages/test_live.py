@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from dashboard import live
 from dashboard.live import END, Fragment, Since
-from snapshots.models import Account, Operation, State
+from snapshots.models import Account, Operation, Server, State
 from snapshots.permissions import visible_servers
 from tests.conftest import Stage, take
 
@@ -225,21 +225,24 @@ def test_the_end_of_my_own_operation_elsewhere_is_a_flash(
     assert 'class="flash' not in theirs
 
 
-def test_rows_that_changed_and_too_many(server, vera, db):
+def test_rows_that_changed_and_too_many(server, rosa, vera, db):
     before = {server.account_id: live.Seen(3, False)}
     now = {server.account_id: live.Seen(5, False)}
     servers = visible_servers(vera)
     servers.update(revision=3)
     servers.filter(pk=server.pk).update(revision=4)
-    assert Since(before, now).rows(servers) == [server]
-    assert Since(now, now).rows(servers) == []
-    assert Since(None, now).rows(servers) is None
-    assert Since({}, now).rows(servers) is None
-    live.MOST_ROWS, most = 0, live.MOST_ROWS
-    try:
-        assert Since(before, now).rows(servers) is None
-    finally:
-        live.MOST_ROWS = most
+    itself, worked_on = (Server, "id"), (Operation, "server_id")
+    assert Since(before, now).rows(itself) == {server.pk}
+    assert Since(now, now).rows(itself) == set()
+    assert Since(None, now).rows(itself) is None
+    assert Since({}, now).rows(itself) is None
+    other = servers.exclude(pk=server.pk).get()
+    Operation.objects.filter(pk=take(other, rosa).pk).update(revision=5)
+    assert Since(before, now).rows(itself, worked_on) == {server.pk, other.pk}
+    account = server.account
+    for n in range(live.MOST_ROWS):
+        Server.objects.create(account=account, name="node", remote_id=f"node-{n}", revision=4)
+    assert Since(before, now).rows(itself) is None
 
 
 def test_lists_see_the_query_string_of_their_page(account, vera, client_of, monkeypatch):

@@ -1,9 +1,16 @@
 """The list of servers: found, filtered, sorted, paged, live and taken away as a file."""
 
+import csv
+import io
+import json
+import re
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from snapshots import teams
+from snapshots.models import Account, Server
 from tests.pages.factories import (
     a_server,
     a_snapshot,
@@ -26,7 +33,6 @@ def web(account):
 
 def names(response):
     return [server.name for server in response.context["listing"].rows]
-
 
 
 def test_a_row_shows_state_newest_snapshot_and_slots(web, vera, client_of):
@@ -148,3 +154,201 @@ def test_a_server_that_is_gone_leaves_the_list_and_can_still_be_found(web, alice
     page = text(client.get(f"/servers/{web.pk}/"))
     assert "The provider no longer lists web-1." in page
     assert "Take snapshot" not in page
+
+
+@pytest.mark.parametrize(
+    ("coverage", "found"),
+    [
+        ("stale", ["bare", "old"]),
+        ("none", ["bare"]),
+        ("old", ["old"]),
+        ("fresh", ["new"]),
+        ("day", ["new"]),
+        ("month", ["old"]),
+    ],
+)
+def test_servers_are_found_by_how_far_back_they_can_go(account, alice, client_of, coverage, found):
+    a_snapshot(a_server(account, "new"), days=0.5)
+    a_snapshot(a_server(account, "old"), days=9)
+    a_snapshot(a_server(account, "bare"), status="failed")
+    assert names(client_of(alice).get("/servers/", {"coverage": coverage})) == found
+
+
+def test_busy_servers_and_those_with_free_slots_are_found(account, oscar, alice, client_of):
+    busy, full = a_server(account, "busy"), a_server(account, "full")
+    an_operation("create", busy, "running", oscar)
+    for n in range(5):
+        a_snapshot(full, f"nightly-{n}")
+    client = client_of(alice)
+    assert names(client.get("/servers/", {"operation": "busy"})) == ["busy"]
+    assert names(client.get("/servers/", {"operation": "idle"})) == ["full"]
+    assert names(client.get("/servers/", {"slots": "free"})) == ["busy"]
+
+
+def test_a_state_that_we_do_not_know_is_found_as_another(account, alice, client_of):
+    a_server(account, "odd", status="melting")
+    a_server(account, "even")
+    assert names(client_of(alice).get("/servers/", {"state": "other"})) == ["odd"]
+
+
+def test_the_chosen_team_narrows_the_list(web, alice, client_of):
+    other = teams.create_team("Second", owner=alice)
+    a_server(an_account(other, "Elsewhere"), "second-1")
+    client = client_of(alice)
+    assert names(client.get("/servers/")) == ["second-1", "web-1"]
+    session = client.session
+    session["team"] = other.pk
+    session.save()
+    assert names(client.get("/servers/")) == ["second-1"]
+
+
+def test_servers_of_a_removed_account_are_in_no_list(web, alice, client_of):
+    Account.objects.update(removed_at=timezone.now(), paused=Account.Paused.PERSON)
+    assert "No accounts yet" in text(client_of(alice).get("/servers/"))
+
+
+# -- taken away as a file -------------------------------------------------------------------------
+
+
+def file(client, **words):
+    answer = client.get("/servers/", words)
+    return answer, b"".join(answer.streaming_content).decode()
+
+
+def test_the_file_has_what_the_filter_leaves(account, oscar, client_of):
+    web = a_server(account)
+    taken = timezone.now().replace(microsecond=0) - timedelta(days=1)
+    a_snapshot(web, "nightly", created_at=taken)
+    an_operation("restore", web, "running", oscar)
+    a_server(account, "db-1")
+    answer, body = file(client_of(oscar), q="web", format="csv")
+    assert answer["Content-Type"].startswith("text/csv")
+    assert re.search(r'filename="servers-\d{8}-\d{4}\.csv"', answer["Content-Disposition"])
+    (row,) = csv.DictReader(io.StringIO(body))
+    assert row["name"] == "web-1"
+    assert row["newest_snapshot"] == "nightly"
+    assert row["newest_at"] == f"{taken:%Y-%m-%dT%H:%M:%SZ}"
+    assert (row["slots_taken"], row["slots"]) == ("1", "5")
+    assert (row["operation"], row["operation_state"]) == ("restore", "running")
+    _answer, body = file(client_of(oscar), q="web", format="json")
+    (record,) = json.loads(body)
+    assert record == {
+        name: int(value) if name in {"id", "newest_size_mb", "slots_taken", "slots"} else value
+        for name, value in row.items()
+    }
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_name_is_a_formula(account, alice, client_of, first):
+    a_server(account, f"{first}HYPERLINK(1)")
+    _answer, body = file(client_of(alice), format="csv")
+    (row,) = csv.DictReader(io.StringIO(body, newline=""))
+    assert row["name"] == f"'{first}HYPERLINK(1)"
+
+
+def test_a_file_is_whole_however_long_the_list_and_asks_little(account, alice, client_of):
+    for n in range(1100):
+        a_server(account, f"node-{n:04d}", remote_id=str(n))
+    _answer, body = file(client_of(alice), format="csv")
+    assert [row["name"] for row in csv.DictReader(io.StringIO(body))] == [
+        f"node-{n:04d}" for n in range(1100)
+    ]
+
+
+def test_a_file_of_nothing_is_still_a_file(account, alice, mallory, client_of):
+    a_server(account, "secret-1")
+    client = client_of(mallory)
+    assert json.loads(file(client, format="json")[1]) == []
+    assert "secret" not in file(client, format="csv")[1]
+
+
+# -- live -----------------------------------------------------------------------------------------
+
+
+def poll_of(client, address="/servers/"):
+    """The poll of a page, as its browser would ask it later."""
+    page = client.get(address).content.decode()
+    path = re.search(r'hx-get="(/live/[^"]+)"', page)[1].replace("&amp;", "&")
+    return lambda: client.get(path, headers={"HX-Current-URL": f"http://testserver{address}"})
+
+
+def change(server, **fields):
+    revision = Account.next_revision(server.account_id)
+    Server.objects.filter(pk=server.pk).update(revision=revision, **fields)
+
+
+def test_a_poll_brings_only_the_rows_that_changed(account, web, alice, client_of):
+    other = a_server(account, "web-2")
+    poll = poll_of(client_of(alice))
+    assert poll().status_code == 204
+    change(web, status="stopped")
+    brought = poll().content.decode()
+    assert f'<tr id="server-{web.pk}" hx-swap-oob="morph">' in brought
+    assert "Stopped" in brought
+    assert f"server-{other.pk}" not in brought
+    assert 'id="results"' not in brought
+    assert 'id="tray"' not in brought
+
+
+def test_a_row_changes_with_its_operation_and_its_snapshots(account, web, oscar, client_of):
+    other = a_server(account, "web-2")
+    poll = poll_of(client_of(oscar))
+    revision = Account.next_revision(account.pk)
+    an_operation("create", web, "running", oscar, name="coming", revision=revision)
+    a_snapshot(other, "found-there", revision=revision)
+    brought = poll().content.decode()
+    assert "Snapshot coming of web-1" in brought
+    assert "found-there" in brought
+    assert 'id="results"' not in brought
+
+
+def test_a_list_comes_whole_when_a_row_comes_goes_or_moves(account, web, alice, client_of):
+    other = a_server(account, "web-2")
+    for new in ({"name": "zzz"}, {"gone_at": timezone.now()}):
+        poll = poll_of(client_of(alice))
+        change(web, **new)
+        assert 'id="results" hx-swap-oob="morph"' in poll().content.decode()
+        Server.objects.filter(pk=web.pk).update(name="web-1", gone_at=None)
+    poll = poll_of(client_of(alice))
+    change(other)
+    a_server(account, "web-0")
+    brought = poll().content.decode()
+    assert 'id="results" hx-swap-oob="morph"' in brought
+    assert "web-0" in brought
+
+
+def test_a_poll_stays_within_filter_and_page(account, alice, client_of):
+    rows = [a_server(account, f"node-{n:03d}") for n in range(101)]
+    poll = poll_of(client_of(alice), "/servers/?q=node&page=2")
+    change(rows[0], status="stopped")
+    change(rows[100], status="stopped")
+    brought = poll().content.decode()
+    assert f"server-{rows[100].pk}" in brought
+    assert f'server-{rows[0].pk}"' not in brought
+
+
+# -- cheap ----------------------------------------------------------------------------------------
+
+
+def test_a_hundred_rows_are_small_and_few_questions(account, oscar, client_of):
+    for n in range(100):
+        server = a_server(account, f"production-web-{n:03d}")
+        a_snapshot(server, f"nightly-{n:03d}")
+        if n < 3:
+            an_operation("create", server, "running", oscar)
+    client = client_of(oscar)
+    for address in ("/servers/", "/snapshots/", "/activity/"):
+        assert queries(client, address) <= 6
+        assert len(client.get(address).content) <= 80 * 1024
+
+
+def test_polls_ask_little(account, web, alice, client_of, django_assert_max_num_queries):
+    for n in range(20):
+        a_server(account, f"node-{n:02d}")
+    poll = poll_of(client_of(alice))
+    with django_assert_max_num_queries(3):
+        assert poll().status_code == 204
+    for server in Server.objects.all():
+        change(server, status="stopped")
+    with django_assert_max_num_queries(8):
+        assert poll().content.decode().count("<tr ") == 21
