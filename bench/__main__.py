@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import house
+from bench import house, report
 from dashboard.environment import BASE_DIR
 
 DATABASES = ("SQLite", "PostgreSQL")
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--sizes", help="numbers of servers, commas between")
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--show", action="store_true", help="print the queries of each page")
+    parser.add_argument("--write", action="store_true", help="write docs/bench.md")
     said = parser.parse_args()
     order = {
         "sizes": [int(size) for size in said.sizes.split(",")] if said.sizes else SIZES,
@@ -40,11 +41,17 @@ def main() -> None:
         "repeats": said.repeats,
         "show": said.show,
     }
+    results: report.Results = {}
     for part in said.parts or PARTS:
         for database in [said.on] if said.on else DATABASES:
             print(f"\n{part} on {database}", flush=True)
-            for row in run(part, database, order):
+            rows = run(part, database, order)
+            results.setdefault(part, {})[database] = rows
+            for row in rows:
                 print(told(row), flush=True)
+    if said.write:
+        report.write(BASE_DIR / "docs" / "bench.md", results)
+        print("\nWritten to docs/bench.md")
 
 
 def run(part: str, database: str, order: dict[str, Any]) -> list[dict[str, Any]]:
