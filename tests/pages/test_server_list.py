@@ -203,7 +203,7 @@ def test_the_chosen_team_narrows_the_list(web, alice, client_of):
 
 
 def test_servers_of_a_removed_account_are_in_no_list(web, alice, client_of):
-    Account.objects.update(removed_at=timezone.now(), paused=Account.Paused.PERSON)
+    Account.objects.update(removed_at=timezone.now(), paused="removed")
     assert "No accounts yet" in text(client_of(alice).get("/servers/"))
 
 
