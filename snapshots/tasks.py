@@ -20,7 +20,8 @@ def send(pk: int) -> None:
     operations.send(pk, fenced=True)
 
 
-@shared_task(name="snapshots.observe")
+# Two listings of half a minute at most each, and the writing of tens of thousands of rows.
+@shared_task(name="snapshots.observe", soft_time_limit=100, time_limit=110)
 def observe(pk: int) -> None:
     inventory.observe(pk)
 
