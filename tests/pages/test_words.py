@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dashboard.templatetags.ui import event_sentence, memory, size
 from dashboard.steps import showings
+from dashboard.templatetags.ui import event_sentence, memory, size
 from snapshots.models import Event, Sighting
 
 BEGIN = datetime(2026, 11, 23, 14, 2, tzinfo=UTC)
