@@ -70,9 +70,10 @@ def mirror_snapshots(
             continue  # the server is not listed: its snapshots stay as they were
         born = stored(item.created_at)
         listed = (item.name, item.status, item.size_mb, born, item.description, *LISTED)
+        if row and row[1] == server and row[2:-1] == listed:
+            continue
         if row and same_snapshot((row[1], row[2], row[5]), (server, item.name, born)):
-            if row[2:-1] != listed:
-                changes.note(row[-1], row[2:-1], listed)
+            changes.note(row[-1], row[2:-1], listed)
             continue
         if row:
             replaced.append(row[-1])

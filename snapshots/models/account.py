@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import models
-from django.db.models import F, Value
-from django.db.models.functions import Least
+from django.db import connection, models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
@@ -108,11 +105,20 @@ class Account(models.Model):
         Call it first in the transaction of the change: it locks the account's row, so every
         writer takes its locks in the same order.
         """
-        changes: dict[str, Any] = {"revision": F("revision") + 1}
+        sooner, values = "", []
         if look_at is not None:
-            changes["next_pass_at"] = Least("next_pass_at", Value(look_at))
-        Account.objects.filter(pk=pk).update(**changes)
-        return Account.objects.values_list("revision", flat=True).get(pk=pk)
+            at = connection.ops.adapt_datetimefield_value(look_at)
+            sooner = ", next_pass_at = CASE WHEN next_pass_at > %s THEN %s ELSE next_pass_at END"
+            values = [at, at]
+        table = Account._meta.db_table
+        # In one statement, which Django has no words for: every change anywhere comes through here.
+        statement = f"UPDATE {table} SET revision = revision + 1{sooner} WHERE id = %s"  # noqa: S608
+        with connection.cursor() as cursor:
+            cursor.execute(f"{statement} RETURNING revision", [*values, pk])
+            row = cursor.fetchone()
+        if row is None:
+            raise Account.DoesNotExist
+        return int(row[0])
 
     def seal_token(self, token: str) -> None:
         """Keep `token` sealed to this row. The row must have its id already."""

@@ -117,7 +117,11 @@ def member(value: object, name: str, default: object = None) -> object:
 
 
 def _first(value: object, *names: str) -> object:
-    return next((found for n in names if (found := member(value, n)) is not None), None)
+    if isinstance(value, dict):
+        for name in names:
+            if (found := value.get(name)) is not None:
+                return found
+    return None
 
 
 def is_id(value: str) -> bool:
