@@ -49,17 +49,20 @@ def _machine() -> Iterator[str]:
 
 def _targets(results: Results) -> Iterator[str]:
     yield "## Targets\n"
+    yield "Pages are judged on PostgreSQL, looks and changes by the worse of the two.\n"
     yield "| | at most | SQLite | PostgreSQL | |"
     yield "|---|---|---|---|---|"
-    for words, most, found in _wanted(results):
-        measured = [value for value in found if value is not None]
+    for part, words, most, found in _wanted(results):
+        # Pages are judged by the database that serves teams; the rest by the worse of the two.
+        judged = found[1:] if part == "pages" else found
+        measured = [value for value in judged if value is not None]
         met = "met" if measured and max(measured) <= most else "**missed**"
         shown = " | ".join("–" if value is None else _short(value) for value in found)
         yield f"| {words} | {_short(most)} | {shown} | {met if measured else 'not measured'} |"
     yield ""
 
 
-def _wanted(results: Results) -> Iterator[tuple[str, float, list[float | None]]]:
+def _wanted(results: Results) -> Iterator[tuple[str, str, float, list[float | None]]]:
     def of(
         part: str, row: dict[str, Any], key: str, over: dict[str, Any] | None = None
     ) -> list[Any]:
@@ -72,40 +75,31 @@ def _wanted(results: Results) -> Iterator[tuple[str, float, list[float | None]]]
         return values
 
     hundred = {"name": "servers", "size": 100}
-    yield "list of 100 servers, times bare", 12, of("pages", hundred, "ratio")
-    yield "its queries", 6, of("pages", hundred, "queries")
-    yield "its KB", 80, of("pages", hundred, "kb")
+    yield "pages", "list of 100 servers, times bare", 12, of("pages", hundred, "ratio")
+    yield "pages", "its queries", 6, of("pages", hundred, "queries")
+    yield "pages", "its KB", 80, of("pages", hundred, "kb")
     admin = {"name": "admin", "size": 100}
-    yield (
-        "it, times Django's admin list of the same rows",
-        0.5,
-        of("pages", hundred, "ratio", admin),
-    )
+    words = "it, times Django's admin list of the same rows"
+    yield "pages", words, 0.5, of("pages", hundred, "ratio", admin)
     behind = {"name": "servers", "size": 5000}
-    yield "100 of 5,000, times 100 of 100", 1.1, of("pages", behind, "ratio", hundred)
+    words = "100 of 5,000, times 100 of 100"
+    yield "pages", words, 1.1, of("pages", behind, "ratio", hundred)
     for changed, most in ((0, 1.3), (1, 2.5), (20, 7)):
         poll = {"name": f"poll, {changed} changed", "size": 100}
-        yield f"poll, {changed} of 100 rows changed, times bare", most, of("pages", poll, "ratio")
-    yield "queries of an unchanged poll", 3, of("pages", {"name": "poll, 0 changed"}, "queries")
-    yield (
-        "look at 10,000 servers and 50,000 snapshots, unchanged, times by hand",
-        1.1,
-        of("passes", {"name": "unchanged"}, "ratio"),
-    )
-    yield "the same, all changed", 2, of("passes", {"name": "all changed"}, "ratio")
+        words = f"poll, {changed} of 100 rows changed, times bare"
+        yield "pages", words, most, of("pages", poll, "ratio")
+    unchanged = of("pages", {"name": "poll, 0 changed"}, "queries")
+    yield "pages", "queries of an unchanged poll", 3, unchanged
+    words = "look at 10,000 servers and 50,000 snapshots, unchanged, times by hand"
+    yield "passes", words, 1.1, of("passes", {"name": "unchanged"}, "ratio")
+    yield "passes", "the same, all changed", 2, of("passes", {"name": "all changed"}, "ratio")
     longest = of("passes", {"name": "longest write transaction"}, "ms")
-    yield "longest write transaction of these looks, ms", 100, [longest[0], None]
+    yield "passes", "longest write transaction of these looks, ms", 100, [longest[0], None]
     claims = [value and 1 / value for value in of("claims", {"name": "claims"}, "ratio")]
-    yield (
-        "empty tasks in the time of one change (claim, attempt, finish, two audit lines)",
-        2,
-        claims,
-    )
-    calls = [
-        _find(results.get("calls", {}).get(d, []), {"running": 100}, "a minute")
-        for d in ("SQLite", "PostgreSQL")
-    ]
-    yield "provider's calls a minute with 100 operations running", 12, calls
+    words = "empty tasks in the time of one change (claim, attempt, finish, two audit lines)"
+    yield "claims", words, 2, claims
+    words = "provider's calls a minute with 100 operations running"
+    yield "calls", words, 12, of("calls", {"running": 100}, "a minute")
 
 
 def _find(rows: Rows, like: dict[str, Any], key: str) -> float | None:
