@@ -80,7 +80,7 @@ from snapshots.models import Account, Operation, Server, State, User
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import visible_accounts, visible_operations
 
-LISTED = 10  # operations under way that the tray lists; the rest is counted
+LISTED = 10  # operations that the tray lists, those under way first; the rest is counted
 MOST_ROWS = 50  # more changed rows than this: the list as a whole
 OURS, MOVING, WAITING, IDLE = 2, 5, 15, 60  # seconds between polls
 AFTER_ACTION = timedelta(seconds=30)
@@ -124,8 +124,10 @@ class Known(NamedTuple):
 Revisions = dict[int, Seen]
 # Written out: nothing is asked as often, and to build it would take longer than to answer it.
 KNOWN = """
-    SELECT m.team_id, m.role, a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots
-    FROM snapshots_membership m LEFT JOIN snapshots_account a ON a.team_id = m.team_id
+    SELECT t.id, t.name, m.role,
+        a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots
+    FROM snapshots_membership m JOIN snapshots_team t ON t.id = m.team_id
+        LEFT JOIN snapshots_account a ON a.team_id = t.id
     WHERE m.user_id = %s
 """
 
@@ -134,15 +136,15 @@ def revisions(request: HttpRequest) -> Revisions:
     """The accounts this person can see, and the roles that say so: one query, once a request."""
     if not hasattr(request, "_revisions"):
         roles: dict[int, str] = {}
-        request._revisions, request._accounts = {}, {}
+        request._revisions, request._accounts, request._teams = {}, {}, {}
         with connection.cursor() as cursor:
             cursor.execute(KNOWN, [request.user.pk])
             rows = cursor.fetchall()
-        for team, role, pk, removed_at, revision, trouble, paused, label, slots in rows:
-            roles[team] = role
+        for team, name, role, pk, removed_at, revision, trouble, paused, *known in rows:
+            roles[team], request._teams[team] = role, name
             if pk and not removed_at:
                 request._revisions[pk] = Seen(revision, bool(trouble or paused))
-                request._accounts[pk] = Known(team, label, slots)
+                request._accounts[pk] = Known(team, *known)
         request.user.roles = roles
     return request._revisions
 
@@ -151,6 +153,12 @@ def accounts(request: HttpRequest) -> dict[int, Known]:
     """The same accounts, in words."""
     revisions(request)
     return request._accounts
+
+
+def teams(request: HttpRequest) -> dict[int, str]:
+    """The names of the person's teams, told with the same query."""
+    revisions(request)
+    return request._teams
 
 
 def write_token(seen: Revisions, is_waiting: bool) -> str:
@@ -248,7 +256,7 @@ LATELY = f"""
 
 
 class Tray:
-    """The operations of all pages: what is under way, and the ten that ended last."""
+    """The operations of all pages: what is under way, and what ended last."""
 
     def __init__(self, user: User) -> None:
         rows = lately(user)
@@ -264,7 +272,7 @@ class Tray:
         return self._rows(self.under_way[:LISTED])
 
     def rows_ended(self) -> list[SafeString]:
-        return self._rows(self.ended)
+        return self._rows(self.ended[: max(3, LISTED - len(self.under_way))])
 
     @property
     def more(self) -> int:

@@ -5,12 +5,12 @@ It narrows lists and decides nothing: what one may see and do is `snapshots.perm
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from snapshots.models import Team
+from dashboard import live
 
 Row = TypeVar("Row", bound=Model)
 
@@ -35,10 +35,17 @@ def here(request: HttpRequest, rows: QuerySet[Row], path: str = "team") -> Query
     return rows if pk is None else rows.filter(**{path: pk})
 
 
+class Named(NamedTuple):
+    pk: int
+    name: str
+
+
 def switch(request: HttpRequest) -> dict[str, Any]:
-    """The teams to choose from and the chosen one; empty, and no query, for who is in one."""
+    """The teams to choose from and the chosen one; empty for who is in one. No query of its own."""
     if len(request.user.roles) < 2:
         return {}
-    teams = list(Team.objects.filter(pk__in=request.user.roles).order_by("name", "pk"))
+    teams = [
+        Named(*team) for team in sorted(live.teams(request).items(), key=lambda team: team[::-1])
+    ]
     pk = chosen(request)
     return {"teams": teams, "chosen": next((team for team in teams if team.pk == pk), None)}

@@ -18,12 +18,11 @@ from django.views.decorators.http import require_safe
 from dashboard import cells, live
 from dashboard.listing import Choice, Column, Filter, Link, Listing, search
 from dashboard.live import Fragment
-from dashboard.teams_here import here
 from dashboard.templatetags.ui import SNAPSHOT, shown, size
 from dashboard.views.server_list import GONE, OTHER, states
-from snapshots.models import Kind, Operation, Snapshot
+from snapshots.models import Kind, Operation, Server, Snapshot
 from snapshots.models.operation import HOLDING
-from snapshots.permissions import DELETE, may, visible_servers, visible_snapshots
+from snapshots.permissions import DELETE, may
 
 SHOWN = (
     *("account", "server", "server__name", "name", "status", "size_mb", "description"),
@@ -76,7 +75,7 @@ class Snapshots(Listing):
     )
 
     def offered(self) -> list[Filter]:
-        servers = here(self.request, visible_servers(self.user), "account__team")
+        servers = Server.objects.filter(account__in=self.accounts)
         return [
             search("q", _("Name, note or server"), "name", "description", "server__name"),
             Link("server", _("Server"), lambda rows, pk: rows.filter(server=pk), servers),
@@ -87,10 +86,10 @@ class Snapshots(Listing):
         ]
 
     def everything(self) -> QuerySet[Snapshot]:
-        rows = here(self.request, visible_snapshots(self.user), "account__team")
+        rows = Snapshot.objects.filter(account__in=self.accounts)
         if self.value_of("state") != GONE:
             rows = rows.filter(gone_at=None)
-        return rows.select_related(None).select_related("server").only(*SHOWN)
+        return rows.select_related("server").only(*SHOWN)
 
     def complete(self, rows: list[Snapshot]) -> None:
         """Who made each, and what is under way with it: one query for all."""
