@@ -141,7 +141,7 @@ class Activity(Listing):
     @property
     def words(self) -> str:
         zone = timezone.get_current_timezone_name().replace("_", " ")
-        return _("%(entries)s. Times in %(zone)s.") % {"entries": super().words, "zone": zone}
+        return f"{super().words} · " + _("Times in %(zone)s.") % {"zone": zone}
 
 
 def about(event: Event) -> SafeString:
