@@ -10,6 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import live, teams_here
+from snapshots.operations import epoch
 
 NAVIGATION = (
     ("overview", _("Overview")),
@@ -37,6 +38,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "tray": SimpleLazyObject(lambda: live.tray(request)),
         "troubled": SimpleLazyObject(lambda: live.troubled(request)),
         "work_is_waiting": SimpleLazyObject(lambda: live.is_waiting(request)),
+        "sending_stopped": SimpleLazyObject(
+            lambda: epoch.stopped() if live.is_stopped(request) else None
+        ),
         "team_switch": SimpleLazyObject(lambda: teams_here.switch(request)),
         "watch": SimpleLazyObject(lambda: live.watching(request, "shell")),
     }

@@ -88,6 +88,13 @@ class House:
         return cls(home.resolve(), host, _port(), is_demo, token, email, password)
 
     @property
+    def _witness(self) -> Path:
+        """What was sent; beside the directory, whose copy is a copy of the database too."""
+        if os.access(self.home.parent, os.W_OK):
+            return self.home.with_name(f"{self.home.name}.witness")
+        return self.home / "witness"
+
+    @property
     def url(self) -> str:
         return f"http://localhost:{self.port}"
 
@@ -109,12 +116,16 @@ class House:
 
     def furnish(self) -> dict[str, str]:
         """Make the keys at the first run, and set the settings that all programs share."""
-        memory = remembered(self.home) or self._first_memory()
+        memory = remembered(self.home)
+        if not memory:
+            self._witness.unlink(missing_ok=True)  # of a house that stood here before
+            memory = self._first_memory()
         os.environ.update(
             DATA_DIR=str(self.home),
             SITE_URL=self.url,
             ALLOWED_HOSTS=",".join(self._names()),
             HEARTBEAT_FILE=str(self.home / "heartbeat"),
+            WITNESS_FILE=str(self._witness),
             SERVE_STATIC_FROM_SOURCE="1",
             PYTHONUNBUFFERED="1",
         )

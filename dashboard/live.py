@@ -125,6 +125,7 @@ Revisions = dict[int, Seen]
 # Written out: nothing is asked as often, and to build it would take longer than to answer it.
 KNOWN = """
     SELECT t.id, t.name, m.role,
+        (SELECT COUNT(*) FROM snapshots_epoch WHERE stopped_at IS NOT NULL),
         a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots
     FROM snapshots_membership m JOIN snapshots_team t ON t.id = m.team_id
         LEFT JOIN snapshots_account a ON a.team_id = t.id
@@ -137,11 +138,12 @@ def revisions(request: HttpRequest) -> Revisions:
     if not hasattr(request, "_revisions"):
         roles: dict[int, str] = {}
         request._revisions, request._accounts, request._teams = {}, {}, {}
+        request._is_stopped = False
         with connection.cursor() as cursor:
             cursor.execute(KNOWN, [request.user.pk])
             rows = cursor.fetchall()
-        for team, name, role, pk, removed_at, revision, trouble, paused, *known in rows:
-            roles[team], request._teams[team] = role, name
+        for team, name, role, stopped, pk, removed_at, revision, trouble, paused, *known in rows:
+            roles[team], request._teams[team], request._is_stopped = role, name, bool(stopped)
             if pk and not removed_at:
                 request._revisions[pk] = Seen(revision, bool(trouble or paused))
                 request._accounts[pk] = Known(team, *known)
@@ -159,6 +161,12 @@ def teams(request: HttpRequest) -> dict[int, str]:
     """The names of the person's teams, told with the same query."""
     revisions(request)
     return request._teams
+
+
+def is_stopped(request: HttpRequest) -> bool:
+    """Whether nothing is sent at all, told with the same query."""
+    revisions(request)
+    return request._is_stopped
 
 
 def write_token(seen: Revisions, is_waiting: bool) -> str:
@@ -326,6 +334,11 @@ def is_waiting(request: HttpRequest) -> bool:
     )
 
 
+def is_held_up(request: HttpRequest) -> bool:
+    """Whether what is asked for does not get done, for whichever reason."""
+    return is_stopped(request) or is_waiting(request)
+
+
 def heartbeat_age() -> timedelta:
     try:
         beat = Path(settings.HEARTBEAT_FILE).stat().st_mtime
@@ -407,7 +420,7 @@ class Watch:
     list: str = ""  # which rows the page's list shows, as a mark: see `listing`
 
     def __post_init__(self) -> None:
-        self.since = write_token(revisions(self.request), is_waiting(self.request))
+        self.since = write_token(revisions(self.request), is_held_up(self.request))
 
     @cached_property
     def pace(self) -> Pace:
@@ -468,7 +481,7 @@ def poll(request: HttpRequest) -> HttpResponse:
     if not match or match[1] not in REGIONS:
         raise Http404
     read = read_token(request.GET.get("since", ""))
-    current, waits = revisions(request), is_waiting(request)
+    current, waits = revisions(request), is_held_up(request)
     is_due = 0 < _number(request.GET.get("until")) <= timezone.now().timestamp()
     if read == (current, waits) and not is_due:
         return HttpResponse(status=204)

@@ -168,6 +168,8 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file; the timetable 
 CELERY_WORKER_CONCURRENCY = whole_number("WORKER_CONCURRENCY", 4, least=1, most=64)
 CELERY_DB_REUSE_MAX = 1000
 HEARTBEAT_FILE = text("HEARTBEAT_FILE")
+# Remembers what was sent when the database does not: see snapshots/operations/epoch.py.
+WITNESS_FILE = text("WITNESS_FILE")
 
 # -- the provider ---------------------------------------------------------------------------------
 PROVIDER_API_URLS = [

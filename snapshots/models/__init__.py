@@ -1,6 +1,7 @@
 """The nouns. One module per family; this is their list."""
 
 from snapshots.models.account import Account
+from snapshots.models.epoch import Epoch
 from snapshots.models.event import Event
 from snapshots.models.inventory import Server, Snapshot
 from snapshots.models.notices import Delivery, Topic, Webhook, Wish
@@ -14,6 +15,7 @@ __all__ = [
     "Attempt",
     "Batch",
     "Delivery",
+    "Epoch",
     "Event",
     "Invitation",
     "Kind",

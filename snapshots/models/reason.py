@@ -44,6 +44,13 @@ class Reason(models.TextChoices):
     )
     ALREADY = "already", _("the server is “{words}” already; nothing was sent")
     KEY_LOST = "key_lost", _("this account needs its token again; nothing was sent")
+    PUT_BACK = (
+        "put_back",
+        _(
+            "our database was put back to an earlier time; it may have been sent before,"
+            " and is not sent again"
+        ),
+    )
     # the provider said no
     PROVIDER_SAID = "provider_said", _("the provider refused: {words}")
     BUSY_CONFIRM = (

@@ -178,8 +178,10 @@ def cancel(operation: Operation, *, actor: User) -> None:
                 if done:
                     _tell(operation, events.Verb.RESTORE_STOP_ASKED, actor)
             else:
-                done = operation.state in (State.WAITING, State.QUEUED) and move(
-                    operation, State.CANCELLED, actor=actor
+                done = (
+                    operation.state in (State.WAITING, State.QUEUED)
+                    and operation.reason != Reason.PUT_BACK  # it may have been sent all the same
+                    and move(operation, State.CANCELLED, actor=actor)
                 )
         if not done:
             raise Refused(_("Too late to cancel: it has been sent, or has ended already."))

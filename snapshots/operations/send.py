@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from snapshots import accounts
 from snapshots.models import Account, Attempt, Kind, Operation, Reason, Snapshot, State
-from snapshots.operations import budget, times
+from snapshots.operations import budget, epoch, times
 from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.fence import fence
 from snapshots.operations.rules import RIGHT
@@ -34,6 +34,8 @@ def send(pk: int, *, fenced: bool = False) -> None:
 
     `fenced` is for a worker process that may be killed: it dies rather than send late.
     """
+    if not epoch.may_send():
+        return
     operation = (
         Operation.objects.select_related("account", "server", "team", "snapshot")
         .filter(pk=pk, state=State.QUEUED, due_at__lte=timezone.now())
@@ -59,7 +61,7 @@ def send(pk: int, *, fenced: bool = False) -> None:
             attempt = _claim(operation, look)
             if attempt is None:
                 return
-            answer = _call(operation, client, time.monotonic() - begun)
+            answer = _call(operation, client, attempt, begun)
     _record(operation, attempt, answer)
 
 
@@ -99,8 +101,9 @@ def _look(operation: Operation, client: Client) -> Look | None:
     begun = timezone.now()
     remote_id = operation.server.remote_id
     try:
-        servers = client.servers()
+        servers = client.find_server(remote_id)
         snapshots = client.snapshots(remote_id)
+        budget.spend(operation.account_id, servers.calls + snapshots.calls - 2)
     except wire.ProviderError as error:
         if error.status == 401:
             accounts.token_refused(operation.account)
@@ -199,6 +202,8 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
         account = Account.objects.select_for_update().get(pk=operation.account_id)
         if account.paused or account.token_version != operation.account.token_version:
             return None
+        if not epoch.may_send():
+            return None  # the tick stops everything
         now = timezone.now()
         row = Operation.objects.get(pk=operation.pk)
         if row.stop_requested or row.send_before <= now or look.at + times.LOOK_HOLDS <= now:
@@ -231,9 +236,14 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
 # -- send -----------------------------------------------------------------------------------------
 
 
-def _call(operation: Operation, client: Client, spent: float) -> Answer:
-    """One call, whatever comes of it. `spent` seconds of the claim have gone by already."""
-    if spent > times.CLAIM_MAY_TAKE:
+def _call(operation: Operation, client: Client, attempt: Attempt, begun: float) -> Answer:
+    """One call, whatever comes of it. The claim was begun at `begun`, by the monotonic clock."""
+    try:
+        epoch.note(attempt.pk)
+    except OSError as error:
+        log.exception("operation %s: not sent", operation.pk)
+        return wire.NotSent(f"our record of what was sent cannot be written: {error.strerror}")
+    if time.monotonic() - begun > times.CLAIM_MAY_TAKE:
         return wire.NotSent("our database was too slow to send in time")
     try:
         match Kind(operation.kind):

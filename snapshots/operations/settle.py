@@ -38,6 +38,7 @@ class Evidence:
     now: datetime
     seen: Sequence[Sighting]
     keeps_descriptions: bool
+    ask_at: datetime | None = None  # our database was put back: then a person must decide
 
     @property
     def last(self) -> Sighting | None:
@@ -62,6 +63,7 @@ def settle(operation: Operation, now: datetime | None = None) -> bool:
         # Only what was looked at after sending: an earlier attempt's sightings prove nothing.
         seen=list(operation.sightings.filter(begun_at__gte=operation.sent_at)),
         keeps_descriptions=operation.account.keeps_descriptions,
+        ask_at=operation.due_at if operation.reason == Reason.PUT_BACK else None,
     )
     verdict = decide(evidence)
     if verdict is None:
@@ -78,6 +80,8 @@ def settle(operation: Operation, now: datetime | None = None) -> bool:
 
 def decide(evidence: Evidence) -> Verdict | None:
     """The decision that the evidence allows, or None: pure, so that it can be tested whole."""
+    if evidence.ask_at is not None:
+        return _put_back(evidence, evidence.ask_at)
     decide_this = (
         _power
         if evidence.kind in POWER
@@ -93,6 +97,13 @@ def decide(evidence: Evidence) -> Verdict | None:
     if verdict is None and evidence.now - evidence.sent_at >= times.GIVE_UP:
         return Verdict(State.NEEDS_PERSON, Reason.TOO_LONG)
     return verdict
+
+
+def _put_back(e: Evidence, ask_at: datetime) -> Verdict | None:
+    """Only a marker is proof: all else that is seen may come of what we no longer know of."""
+    if e.last and len(e.last.marked) == 1:
+        return Verdict(State.RUNNING, Reason.SEEN_MARKED, remote_id=e.last.marked[0])
+    return Verdict(State.NEEDS_PERSON, Reason.PUT_BACK) if e.now >= ask_at else None
 
 
 def _create_running(e: Evidence) -> Verdict | None:

@@ -38,10 +38,12 @@ TABLE = (
     Transition(W, Q, "whoever ends what is ahead, or the tick", "nothing else holds the machine"),
     Transition(W, State.FAILED, "the same", "what had to succeed first did not; nothing was sent"),
     Transition(W, State.CANCELLED, "a person", "while it waits"),
+    Transition(W, DOUBT, "whoever gives the turn", "our database was put back: maybe sent before"),
     Transition(W, State.EXPIRED, "the tick", "its turn did not come before `send_before`"),
     Transition(Q, State.CANCELLED, "a person", "before sending only"),
     Transition(Q, State.EXPIRED, "the tick", "not sent before `send_before`"),
     Transition(Q, State.FAILED, "worker", "the look before sending says no; nothing was sent"),
+    Transition(Q, DOUBT, "the tick", "our database was put back: maybe sent before"),
     Transition(Q, SENDING, "worker", "due, not paused, the asker still has the right"),
     Transition(SENDING, Q, "the same claim", "proof of not sent, or 429 but for a restore"),
     Transition(SENDING, RUNNING, "the same claim", "accepted as documented, and not done yet"),
@@ -172,13 +174,17 @@ def _let_next(account_id: int, lock_key: str) -> None:
     )
     if first is None:
         return
-    if not _may_follow(first):  # its end lets the next one
+    is_put_back = first.reason == Reason.PUT_BACK
+    if not is_put_back and not _may_follow(first):  # its end lets the next one
         move(first, State.FAILED, Reason.NEEDED_FAILED)
         return
     now, kind = timezone.now(), Kind(first.kind)
     until = min(now + times.SEND_BEFORE[kind], first.created_at + times.LINE_CAP[kind])
     try:
-        move(first, Q, changes={"due_at": now, "send_before": until})
+        if is_put_back:
+            move(first, DOUBT, Reason.PUT_BACK, changes={"sent_at": first.created_at})
+        else:
+            move(first, Q, changes={"due_at": now, "send_before": until})
     except IntegrityError:  # another team's operation took the machine: the tick tries again
         log.info("operation %s waits on: its machine is held elsewhere", first.pk)
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from snapshots.models import Account, Operation, Reason, State
 from snapshots.models.operation import HOLDING
-from snapshots.operations import slow, times
+from snapshots.operations import epoch, slow, times
 from snapshots.operations.settle import settle
 from snapshots.operations.states import end_stopped, let_next, move
 
@@ -27,13 +27,18 @@ QUOTA_PER_ACCOUNT = 10
 
 def sweep() -> None:
     """Bring every operation up to date with the clock. Safe to run twice, at once, or late."""
+    epoch.watch()
     now = timezone.now()
     rows = Operation.objects.select_related("account", "server", "team", "snapshot")
+    put_back = rows.filter(pk__in=epoch.suspects().values("pk"))
     lost = rows.filter(state=State.SENDING, claim_deadline__lte=now)
-    late = rows.filter(state__in=(State.WAITING, State.QUEUED), send_before__lte=now).exclude(
-        stop_requested=True, children__state__in=HOLDING
+    late = (
+        rows.filter(state__in=(State.WAITING, State.QUEUED), send_before__lte=now)
+        .exclude(stop_requested=True, children__state__in=HOLDING)
+        .exclude(reason=Reason.PUT_BACK)  # it may have been sent all the same
     )
     undecided = rows.filter(state__in=(State.RUNNING, State.IN_DOUBT), due_at__lte=now)
+    _each(put_back.order_by("pk"), epoch.doubt)
     _each(lost.order_by("pk"), lambda row: move(row, State.IN_DOUBT, Reason.CLAIM_LOST))
     _each(late.order_by("pk"), _expire)
     _each(undecided.order_by("due_at"), lambda row: _decide(row, now))

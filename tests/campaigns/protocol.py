@@ -78,6 +78,7 @@ class Weaker(Enum):
     LOOK_HOLDS = "a look before sending holds for ever"
     EARLY_TURN = "the next in line has its turn before the holder has ended"
     NO_CHILD = "a restore does not wait for its safety snapshot"
+    NO_WITNESS = "nothing remembers what was sent when the database is put back"
 
 
 class Look(NamedTuple):
@@ -105,6 +106,7 @@ class Op(NamedTuple):
     late: bool = False  # `send_before` is over
     stop: bool = False  # `stop_requested`
     judged: bool = False  # ended by a person's word, which may be wrong
+    put_back: bool = False  # it may have been sent in a time that the database forgot
     attempts: int = 0
     left: int = 0  # requests that left us
     effects: int = 0
@@ -129,6 +131,9 @@ class World(NamedTuple):
     old: bool = True  # a listing may be old
     other: str = ""  # a restore of somebody else's: restoring, over
     foreign: str = ""  # another team's operation on this machine: holds, over
+    may_copy: bool = False  # a copy of the database may be made, and put back
+    copy: tuple[Op, ...] = ()
+    epoch: str = ""  # after it was put back: behind (nobody has noticed yet), stopped, same
 
 
 class Step(NamedTuple):
@@ -156,6 +161,7 @@ class Protocol:
         yield from self._observer(w)
         yield from self._tick(w)
         yield from self._people(w)
+        yield from self._backup(w)
         yield from self._clock(w)
 
     # -- a worker ---------------------------------------------------------------------------------
@@ -163,7 +169,7 @@ class Protocol:
     def _worker_idle(self, w: World, n: int, _: Worker) -> Iterator[Step]:
         """A message is delivered: the first or the tenth of this operation, it is all the same."""
         for i, op in enumerate(w.ops):
-            if op.state != Q:
+            if op.state != Q or self._is_stopped(w):
                 continue
             child = next((one for one in w.ops if one.parent == i), None)
             if self.weaker == Weaker.NO_CHILD:
@@ -189,7 +195,7 @@ class Protocol:
         same = (op.state, op.version) == (Q, worker.version)
         if self.weaker == Weaker.NO_COMPARE_CLAIM:
             same = op.state in (Q, SENDING) and op.attempts < 3
-        if not same or op.stop or op.late:
+        if not same or op.stop or op.late or self._is_stopped(w):
             yield Step("a worker may not claim any more", _work(w, n, Worker()))
             return
         changes = {"age": 0, "attempts": op.attempts + 1, "seen": ()}
@@ -280,6 +286,9 @@ class Protocol:
             words = "somebody restores the server in the provider's own panel"
             yield Step(words, w._replace(other="restoring"), ours=False)
 
+    def _is_stopped(self, w: World) -> bool:
+        return w.epoch in ("behind", "stopped") and self.weaker != Weaker.NO_WITNESS
+
     @staticmethod
     def _is_foreign(w: World, op: Op) -> bool:
         return op.kind == Kind.RESTORE and w.other == "restoring"
@@ -312,12 +321,16 @@ class Protocol:
 
     def _settle(self, w: World, i: int) -> World:
         op = w.ops[i]
-        to = decided(op.kind, op.state, op.seen, op.age, self.keeps, self.weaker)
+        decision = (op.kind, op.state, op.seen, op.age, self.keeps, self.weaker)
+        to = decided(*decision, put_back=op.put_back and op.state == DOUBT)
         return self._move(w, i, to) if to else w
 
     # -- the tick ---------------------------------------------------------------------------------
 
     def _tick(self, w: World) -> Iterator[Step]:
+        if self._is_stopped(w) and w.epoch == "behind":
+            yield Step("the tick sees that the database was put back", self._stop(w))
+            return
         for i, op in enumerate(w.ops):
             if op.state == SENDING and op.age >= CLAIM:
                 to = Q if self.weaker == Weaker.REQUEUE else DOUBT
@@ -328,8 +341,17 @@ class Protocol:
                     yield Step(f"the tick: the {op.kind} is {after.ops[i].state}", after)
             elif op.state == W and self._is_free(w):
                 yield Step(f"the tick gives the {op.kind} its turn", self._let_next(w))
-            elif op.late and op.state in (W, Q):
+            elif op.late and op.state in (W, Q) and not op.put_back:
                 yield from self._expire(w, i)
+
+    def _stop(self, w: World) -> World:
+        """Nothing is sent any more; what may have been sent before is in doubt."""
+        for i, op in enumerate(w.ops):
+            if op.state in (W, Q):
+                w = _set(w, i, put_back=True)
+            if op.state == Q:
+                w = self._move(w, i, DOUBT, age=0)
+        return w._replace(epoch="stopped")
 
     def _expire(self, w: World, i: int) -> Iterator[Step]:
         op = w.ops[i]
@@ -356,7 +378,8 @@ class Protocol:
                 for to in (State.SUCCEEDED, State.NOT_APPLIED):
                     judged = self._move(w, i, to, judged=True)
                     yield Step(f"a person says of the {op.kind}: {to}", judged, ours=False)
-            if op.state not in (W, Q):
+            # Workers come before people where a database was put back: docs/deployment.md.
+            if op.state not in (W, Q) or op.put_back or w.epoch == "behind":
                 continue
             child = self._child_that_holds(w, i)
             words = f"a person cancels the {op.kind}"
@@ -375,6 +398,23 @@ class Protocol:
             yield Step(words, w._replace(foreign="holds"), ours=False)
         if w.foreign == "holds":
             yield Step("another team's operation ends", w._replace(foreign="over"))
+
+    def _backup(self, w: World) -> Iterator[Step]:
+        """While everything still waits a copy is made; later, with no worker at work, put back."""
+        if w.may_copy and not w.copy and all(op.state in (W, Q) for op in w.ops):
+            yield Step("a copy of the database is made", w._replace(copy=w.ops), ours=False)
+        if w.copy and not w.epoch and not any(one.doing for one in w.workers):
+            true = ("left", "effects", "phase", "shown", "afterwards")
+            ops = tuple(
+                row._replace(**{name: getattr(op, name) for name in true})
+                for row, op in zip(w.copy, w.ops, strict=True)
+            )
+            is_behind = any(op.left > row.left for row, op in zip(w.copy, w.ops, strict=True))
+            epoch = "behind" if is_behind else "same"
+            after = w._replace(ops=ops, copy=(), may_copy=False, epoch=epoch)
+            yield Step("the copy of the database is put back", after, ours=False)
+        if w.epoch == "stopped":
+            yield Step("a person says to go on", w._replace(epoch="same"), ours=False)
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -438,6 +478,8 @@ class Protocol:
         if first is None:
             return w
         op = w.ops[first]
+        if op.put_back:
+            return self._move(w, first, DOUBT, age=0)
         if op.needs and w.ops[op.behind].state not in (RUNNING, State.SUCCEEDED):
             return self._move(w, first, State.FAILED)
         return self._move(w, first, Q)
@@ -535,7 +577,7 @@ def plain(w: World) -> World:
             changes["version"] = order[i, op.version]
         if op.state in (PERSON, *ENDED):
             changes |= {"age": -1, "seen": (), "late": False, "shown": (NOT, NOT), "stop": False}
-        if op.state not in (Q, SENDING):
+        if op.state not in (Q, SENDING) and not w.copy:
             changes["attempts"] = changes["left"] = min(op.left, 1)
         ops.append(op._replace(**changes) if changes else op)
     workers = [
@@ -556,6 +598,8 @@ def decided(
     age: int,
     keeps: bool,
     weaker: Weaker | None,
+    *,
+    put_back: bool = False,
 ) -> State | None:
     """The real decision. A weaker variant is the same decision on embellished evidence."""
     looks: list[Look] = []
@@ -573,6 +617,7 @@ def decided(
             now=SENT_AT + timedelta(seconds=age),
             seen=[_sighting(kind, keeps, *look) for look in looks],
             keeps_descriptions=keeps,
+            ask_at=SENT_AT + timedelta(seconds=60) if put_back else None,
         )
     )
     return verdict.state if verdict else None

@@ -1,5 +1,6 @@
 """Deleting a snapshot: its name typed, one call, and the truth about what came of it."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -138,7 +139,7 @@ def test_a_late_answer_changes_nothing_and_is_kept(stage, snapshot, rosa):
     operations.sweep()
     assert fresh(operation).state == State.IN_DOUBT
     with operation.account.client() as client:
-        answer = _call(operation, client, 0)
+        answer = _call(operation, client, attempt, time.monotonic())
     _record(operation, attempt, answer)
     assert fresh(operation).state == State.IN_DOUBT
     attempt = fresh(attempt)
