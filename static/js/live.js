@@ -73,11 +73,15 @@
   const ask = () => { const element = poller(); if (element && window.htmx) htmx.trigger(element, "live:now"); };
 
   // -- when to ask --------------------------------------------------------------------------------
+  // A wish to ask that comes while an answer is under way, or before htmx knows the new poller, waits.
+  let wished = false;
+  document.addEventListener("live:now", () => { wished = true; soon(); }, true);
+  const soon = () => setTimeout(() => { if (wished && !asked && !document.hidden && !paused && !gone) ask(); }, 50);
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.id !== "live") return;
     const early = Date.now() < notBefore && event.detail.requestConfig.triggeringEvent?.type !== "live:now";
     if (document.hidden || paused || gone || early || (asked && Date.now() - asked < 20_000)) event.preventDefault();
-    else asked = Date.now();
+    else { asked = Date.now(); wished = false; }
   });
   // The session is over: the sign-in comes by itself, but not over what somebody has typed.
   document.addEventListener("htmx:beforeOnLoad", (event) => {
@@ -94,6 +98,7 @@
     if (event.detail.requestConfig?.path?.startsWith("/live/") !== true || !asked) return;
     const status = event.detail.xhr?.status || 0, took = Date.now() - asked;
     asked = 0;
+    soon();
     if (status >= 200 && status < 300) {
       answered = Date.now(); failures = 0;
       notBefore = answered + Math.max(0, 250 * Math.sqrt(took) - 1000);

@@ -44,6 +44,18 @@ def test_an_answer_to_any_action_can_make_the_page_ask_at_once(running, alice, v
         page.evaluate("htmx.trigger('main', 'live:now')")  # as an HX-Trigger header does
 
 
+def test_a_wish_to_ask_that_comes_during_a_poll_is_heard_after_it(running, alice, visit):
+    page, held = visit(alice, "/settings/"), []
+    page.route("**/live/**", lambda route: held.append(route), times=1)
+    with page.expect_request("**/live/**"):
+        page.evaluate(ASK)
+    finish(running)
+    page.evaluate(ASK)
+    with page.expect_request("**/live/**", timeout=3000):
+        held[0].fulfill(status=204)
+    expect(page.locator("#tray-panel")).to_contain_text("Succeeded")
+
+
 def test_the_page_asks_by_itself_at_the_servers_pace(running, alice, visit):
     page = visit(alice, "/settings/")
     assert page.get_attribute("#live", "hx-trigger").startswith(("every 4", "every 5"))
