@@ -73,6 +73,7 @@ personal_settings = [
     path("settings/", personal.settings, name="settings"),
     path("settings/theme/", personal.theme, name="theme"),
     path("settings/messages/", messages.index, name="messages"),
+    path("settings/messages/webhooks/new/", webhooks.add_own, name="add_own_webhook"),
     path("settings/language/", personal.language, name="language"),
 ]
 people = [

@@ -234,6 +234,10 @@ class Verb(models.TextChoices):
         _("removed the account {account}: its token is erased, its history stays"),
     )
     WEBHOOK_ADDED = "webhook.added", _("added the webhook {webhook}, which posts to {host}")
+    WEBHOOK_OWN_ADDED = (
+        "webhook.own_added",
+        _("added a webhook of their own, {webhook}, which posts to {host}"),
+    )
     WEBHOOK_CHANGED = "webhook.changed", _("changed the webhook {webhook}, which posts to {host}")
     WEBHOOK_NEW_SECRET = "webhook.new_secret", _("made a new secret for the webhook {webhook}")
     WEBHOOK_OLD_SECRET_ENDED = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -158,5 +158,19 @@ def visible_events(user: User) -> QuerySet[Event]:
 
 
 def visible_webhooks(user: User) -> QuerySet[Webhook]:
-    """That there is one, and of what it is told, every member may know; not more."""
-    return Webhook.objects.filter(team_id__in=user.roles).select_related("team")
+    """That the team has one, every member may know, and of what it is told; not more.
+
+    A person's own is theirs alone.
+    """
+    rows = Webhook.objects.filter(Q(member=None) | Q(member__user=user), team_id__in=user.roles)
+    return rows.select_related("team", "member")
+
+
+def require_webhook(user: User, webhook: Webhook) -> None:
+    """Raise `NotAllowed` unless `user` may manage it: a person's own is managed by them alone."""
+    if webhook.member is None:
+        require(user, MANAGE_WEBHOOKS, webhook.team)
+        return
+    if webhook.member.user_id != user.pk:
+        raise NotAllowed(_("A webhook of one’s own is for that person alone."))
+    require(user, VIEW, webhook.team)

@@ -15,8 +15,10 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.deliveries import messages
 from dashboard.templatetags.ui import shown
+from dashboard.views.webhooks import listed
 from snapshots.models import Delivery, Team, Topic, User
 from snapshots.notices import wishes
+from snapshots.permissions import visible_webhooks
 
 PAGE = 50
 WHAT = {
@@ -48,6 +50,8 @@ def index(request: HttpRequest) -> HttpResponse:
     rows = rows.select_related("event", "batch", "team").order_by("-pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     context = {
+        "webhooks": listed(visible_webhooks(request.user).exclude(member=None)),
+        "has_teams": len(teams) > 1,
         "matrices": [(team, matrix(request.user, team)) for team in teams],
         "scopes": list(wishes.Scope),
         "page": page,

@@ -83,7 +83,8 @@ def about(request: HttpRequest) -> dict[str, Any]:
 def gone_webhooks(request: HttpRequest) -> list[Webhook]:
     """Those that were switched off because nobody is there, for who can do something about it."""
     gone = here(request, visible_webhooks(request.user)).filter(off=Webhook.Off.GONE)
-    return [one for one in gone if may(request.user, MANAGE_WEBHOOKS, one.team_id)]
+    user = request.user
+    return [one for one in gone if one.member_id or may(user, MANAGE_WEBHOOKS, one.team_id)]
 
 
 # -- servers --------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""A team's webhooks. Every member may know of them; their addresses are for who manages them."""
+"""Webhooks: a team's, of which every member may know, and those of one's own, under the settings.
+
+Their addresses are for who manages them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages as flashes
 from django.core.paginator import Paginator
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
@@ -18,19 +21,25 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import teams_here
 from dashboard.addresses import posts_to
-from dashboard.deliveries import messages
+from dashboard.deliveries import Message, messages
 from dashboard.forms import Needed, Told
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from snapshots.errors import NotAllowed
 from snapshots.models import Delivery, Team, Topic, Webhook
 from snapshots.notices import webhooks
-from snapshots.permissions import MANAGE_WEBHOOKS, may, require, visible_webhooks, why_not
+from snapshots.permissions import (
+    MANAGE_WEBHOOKS,
+    may,
+    require_webhook,
+    visible_webhooks,
+    why_not,
+)
 
 PAGE = 50
 
 
-class WebhookForm(Told):
+class OwnWebhookForm(Told):
     name = Needed(
         label=gettext_lazy("Name"),
         help_text=gettext_lazy("By which people recognise it: “On-call chat”, for example."),
@@ -40,13 +49,16 @@ class WebhookForm(Told):
     address = Needed(
         label=gettext_lazy("Address"),
         help_text=gettext_lazy(
-            "Public, https, port 443 or 8443. Only who manages webhooks can read it here."
+            "Public, https, port 443 or 8443. Only who manages this webhook can read it here."
         ),
         max_length=500,
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "spellcheck": "false", "inputmode": "url", "dir": "ltr"}
         ),
     )
+
+
+class WebhookForm(OwnWebhookForm):
     topics = forms.MultipleChoiceField(
         label=gettext_lazy("Told of"),
         choices=Topic.choices,
@@ -55,7 +67,9 @@ class WebhookForm(Told):
     )
 
 
-class NewWebhook(WebhookForm):
+class OfTeam(Told):
+    """For which of the person's teams."""
+
     team = forms.ModelChoiceField(queryset=Team.objects.none(), label=gettext_lazy("Team"))
     field_order = ("team", "name", "address", "topics")
 
@@ -67,24 +81,35 @@ class NewWebhook(WebhookForm):
             self.fields["team"].widget = forms.HiddenInput()
 
 
+class NewWebhook(OfTeam, WebhookForm):
+    """A team's."""
+
+
+class NewOwnWebhook(OfTeam, OwnWebhookForm):
+    """One's own, for what one is told of a team."""
+
+
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """All webhooks of the person's teams."""
-    last = Delivery.objects.filter(webhook=OuterRef("pk")).order_by("-pk")
-    rows = teams_here.here(request, visible_webhooks(request.user)).annotate(
-        last_pk=Subquery(last.values("pk")[:1])
-    )
-    rows = list(rows.order_by("team__name", "name", "pk"))
-    found = Delivery.objects.filter(pk__in=[row.last_pk for row in rows if row.last_pk])
-    last_of = {message.row.webhook_id: message for message in messages(found)}
+    of_teams = visible_webhooks(request.user).filter(member=None)
     context = {
-        "webhooks": [
-            (row, webhooks.host_of(row), topic_words(row), last_of.get(row.pk)) for row in rows
-        ],
+        "webhooks": listed(teams_here.here(request, of_teams)),
         "why_not": nobodys(request),
         "has_teams": len(request.user.roles) > 1,
     }
     return render(request, "webhooks/list.html", context)
+
+
+def listed(rows: QuerySet[Webhook]) -> list[tuple[Webhook, str, list[str], Message | None]]:
+    """Each with its host, what it is told of, and its last message."""
+    last = Delivery.objects.filter(webhook=OuterRef("pk")).order_by("-pk")
+    found = list(
+        rows.annotate(last_pk=Subquery(last.values("pk")[:1])).order_by("team__name", "name", "pk")
+    )
+    told = Delivery.objects.filter(pk__in=[row.last_pk for row in found if row.last_pk])
+    last_of = {message.row.webhook_id: message for message in messages(told)}
+    return [(row, webhooks.host_of(row), topic_words(row), last_of.get(row.pk)) for row in found]
 
 
 def topic_words(webhook: Webhook) -> list[str]:
@@ -113,13 +138,33 @@ def add(request: HttpRequest) -> HttpResponse:
     teams = manageable(request)
     if not teams:
         raise NotAllowed(nobodys(request))
-    here = next((team for team in teams if team.pk == teams_here.chosen(request)), teams[0])
-    form = NewWebhook(posted(request), teams, here)
+    form = NewWebhook(posted(request), teams, first_of(request, teams))
     if made := form.tell(partial(webhooks.add, actor=request.user)):
         webhook, secret = made
         return show_secret(request, webhook, secret, is_new=True)
     status = 422 if form.is_bound else 200
     return render(request, "webhooks/add.html", {"form": form}, status=status)
+
+
+@sensitive_variables("secret", "made")
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_own(request: HttpRequest) -> HttpResponse:
+    """One of the person's own. Its secret is in this answer and in no other."""
+    teams = request.user.teams.order_by("name", "pk")
+    if not teams:
+        raise NotAllowed(_("You are in no team yet."))
+    form = NewOwnWebhook(posted(request), teams, first_of(request, teams))
+    if made := form.tell(partial(webhooks.add_own, actor=request.user)):
+        webhook, secret = made
+        return show_secret(request, webhook, secret, is_new=True)
+    status = 422 if form.is_bound else 200
+    return render(request, "webhooks/add.html", {"form": form, "is_own": True}, status=status)
+
+
+def first_of(request: HttpRequest, teams: QuerySet[Team]) -> Team:
+    """The team that is looked at, if it is one of them."""
+    chosen = teams_here.chosen(request)
+    return next((team for team in teams if team.pk == chosen), teams[0])
 
 
 @sensitive_variables("secret")
@@ -133,7 +178,7 @@ def show_secret(
 def mine(request: HttpRequest, pk: int) -> Webhook:
     """404 for strangers, 403 for members without the right."""
     webhook = get_object_or_404(visible_webhooks(request.user), pk=pk)
-    require(request.user, MANAGE_WEBHOOKS, webhook.team)
+    require_webhook(request.user, webhook)
     return webhook
 
 
@@ -141,8 +186,9 @@ def mine(request: HttpRequest, pk: int) -> Webhook:
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One webhook: what it is told, its secret, and what became of each message."""
     webhook = mine(request, pk)
+    form_class = WebhookForm if webhook.member is None else OwnWebhookForm
     now = {name: getattr(webhook, name) for name in ("name", "address", "topics")}
-    form = WebhookForm(posted(request), initial=now)
+    form = form_class(posted(request), initial=now)
     if form.tells(partial(webhooks.change, webhook, actor=request.user)):
         flashes.success(request, _("The webhook is saved."))
         return see_other(request, "webhook", pk)
@@ -213,4 +259,4 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
     webhooks.remove(webhook, actor=request.user)
     words = _("%(webhook)s is removed, and its secret with it.") % {"webhook": shown(webhook.name)}
     flashes.success(request, words)
-    return see_other(request, "webhooks")
+    return see_other(request, "webhooks" if webhook.member is None else "messages")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from snapshots import secrets
 from snapshots.models.event import Event
 from snapshots.models.operation import Batch
-from snapshots.models.people import Team, User
+from snapshots.models.people import Membership, Team, User
 
 
 class Topic(models.TextChoices):
@@ -45,7 +45,10 @@ class Wish(models.Model):
 
 
 class Webhook(models.Model):
-    """An address that a team's messages are posted to, signed.
+    """An address that messages are posted to, signed: a team's, or one member's own.
+
+    A team's is told of its `topics`. A member's own has none: it is told what that person chose to
+    be told of the team, and goes when they go.
 
     After a new secret was made, the old one signs too until `old_secret_until`. `resting_until`
     keeps an address that does not answer from holding up everybody else's messages.
@@ -57,6 +60,9 @@ class Webhook(models.Model):
         GONE = "gone", _("Off: it is gone")
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="webhooks")
+    member = models.ForeignKey(
+        Membership, null=True, on_delete=models.CASCADE, related_name="webhooks"
+    )
     name = models.CharField(_("name"), max_length=100)
     address = models.CharField(_("address"), max_length=500)
     topics = models.JSONField(default=list)
@@ -71,7 +77,14 @@ class Webhook(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["team", "address"], name="one_webhook_an_address"),
+            models.UniqueConstraint(
+                fields=["team", "address"],
+                condition=models.Q(member=None),
+                name="one_webhook_an_address",
+            ),
+            models.UniqueConstraint(
+                fields=["member", "address"], name="one_own_webhook_an_address"
+            ),
         ]
 
     def __str__(self) -> str:

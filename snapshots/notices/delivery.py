@@ -62,7 +62,7 @@ def _next() -> Delivery | None:
         .filter(
             Q(webhook=None) | Q(webhook__resting_until=None) | Q(webhook__resting_until__lte=now)
         )
-        .select_related("webhook__team", "user", "team", "batch__team")
+        .select_related("webhook__team", "webhook__member__user", "user", "team", "batch__team")
         .select_related("event__operation", "event__server", "event__account")
         .order_by("due_at", "pk")
         .first()
@@ -99,6 +99,8 @@ def _deliver(row: Delivery) -> None:
 def _why_not(row: Delivery) -> Trouble:
     """Why it must not be sent any more: asked at the last moment."""
     if row.webhook:
+        if row.webhook.member and not row.webhook.member.user.is_active:
+            return Trouble.NOT_A_MEMBER
         return Trouble.OFF if row.webhook.off else Trouble.NONE
     if not settings.EMAIL_IS_SENT:
         return Trouble.NO_MAIL

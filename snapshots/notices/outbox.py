@@ -33,7 +33,7 @@ class Audience:
     def webhooks(self, team_id: int) -> list[Webhook]:
         if team_id not in self._webhooks:
             on = Webhook.objects.filter(team_id=team_id, off=Webhook.Off.NO)
-            self._webhooks[team_id] = list(on)
+            self._webhooks[team_id] = list(on.select_related("member"))
         return self._webhooks[team_id]
 
 
@@ -59,25 +59,29 @@ def write_messages() -> None:
 
 
 def _messages(event: Event, audience: Audience) -> Iterator[Delivery]:
-    """A webhook is told every line. People are spared what another message tells as well."""
-    topic = topic_of(event.verb)
+    """A webhook is told every line. Mailboxes are spared what another message tells as well."""
+    topic, operation = topic_of(event.verb), event.operation
+    people = [*_listening(event, topic, audience)] if topic else []
     if topic:
         for webhook in audience.webhooks(event.team_id):
-            if topic in webhook.topics:
+            member = webhook.member
+            if member.user_id in people if member else topic in webhook.topics:
                 yield Delivery(team_id=event.team_id, event=event, topic=topic, webhook=webhook)
     if not settings.EMAIL_IS_SENT:
         return
-    operation = event.operation
     if topic and not _is_told_elsewhere(event, topic):
-        asked_by = operation.asked_by_id if operation else None
-        for person in audience.people(event.team_id):
-            # Nobody is told of what they did themselves.
-            if person.wants(topic, asked_by=asked_by) and person.user_id != event.actor_id:
-                yield Delivery(
-                    team_id=event.team_id, event=event, topic=topic, user_id=person.user_id
-                )
+        for user_id in people:
+            yield Delivery(team_id=event.team_id, event=event, topic=topic, user_id=user_id)
     if operation and operation.batch and _has_ended(operation.batch):
         yield from _about_batch(operation.batch, audience)
+
+
+def _listening(event: Event, topic: Topic, audience: Audience) -> Iterator[int]:
+    """Who wants to be told of it. Nobody is told of what they did themselves."""
+    asked_by = event.operation.asked_by_id if event.operation else None
+    for person in audience.people(event.team_id):
+        if person.wants(topic, asked_by=asked_by) and person.user_id != event.actor_id:
+            yield person.user_id
 
 
 def _is_told_elsewhere(event: Event, topic: Topic) -> bool:

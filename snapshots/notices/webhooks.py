@@ -1,4 +1,4 @@
-"""A team's webhooks: add, change, new secret, test, switch off and on, resend, remove."""
+"""Webhooks, of a team or of one's own: add, change, new secret, test, switch, resend, remove."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from snapshots import events
 from snapshots.errors import Refused
-from snapshots.models import Delivery, Team, Topic, User, Webhook
+from snapshots.models import Delivery, Membership, Team, Topic, User, Webhook
 from snapshots.notices import guard, signing
-from snapshots.permissions import MANAGE_WEBHOOKS, require
+from snapshots.permissions import MANAGE_WEBHOOKS, VIEW, require, require_webhook
 
 OLD_SECRET_HOLDS = timedelta(hours=24)
-TESTS_A_MINUTE = 5  # a team: a test must not become a way to look around a network
+TESTS_A_MINUTE = 5  # a team or a person: a test must not become a way to look around a network
 MOST = 10  # a team
+MOST_OWN = 3  # a person in a team
 Verb = events.Verb
 
 FORBIDDEN = {
@@ -46,29 +47,49 @@ def host_of(webhook: Webhook) -> str:
 def add(
     team: Team, *, name: str, address: str, topics: Iterable[str], actor: User
 ) -> tuple[Webhook, str]:
-    """A new webhook, and its secret: to be shown now and never again. Raises `Refused`."""
+    """A new webhook of the team, and its secret: to be shown now and never again. May refuse."""
     require(actor, MANAGE_WEBHOOKS, team)
-    values = _checked(name, address, topics)
-    secret = signing.new_secret()
+    values = _where(name, address) | {"topics": _chosen(topics)}
     with transaction.atomic():
         Team.objects.select_for_update().get(pk=team.pk)
-        if team.webhooks.count() >= MOST:
+        if team.webhooks.filter(member=None).count() >= MOST:
             raise Refused(_("A team has at most %(most)d webhooks.") % {"most": MOST})
-        webhook = _save(Webhook(team=team, **values))
-        Webhook.objects.filter(pk=webhook.pk).update(sealed_secret=webhook.seal(secret))
-        _record(Verb.WEBHOOK_ADDED, webhook, actor)
-    webhook.refresh_from_db()
+        return _add(Webhook(team=team, **values), Verb.WEBHOOK_ADDED, actor)
+
+
+def add_own(team: Team, *, name: str, address: str, actor: User) -> tuple[Webhook, str]:
+    """One of `actor`'s own, for what they are told of the team, and its secret. May refuse."""
+    require(actor, VIEW, team)
+    values = _where(name, address)
+    with transaction.atomic():
+        Team.objects.select_for_update().get(pk=team.pk)
+        member = Membership.objects.get(team=team, user=actor)
+        if member.webhooks.count() >= MOST_OWN:
+            raise Refused(
+                _("Nobody has more than %(most)d webhooks of their own in a team.")
+                % {"most": MOST_OWN}
+            )
+        return _add(Webhook(team=team, member=member, **values), Verb.WEBHOOK_OWN_ADDED, actor)
+
+
+def _add(webhook: Webhook, verb: events.Verb, actor: User) -> tuple[Webhook, str]:
+    webhook, secret = _save(webhook), signing.new_secret()
+    webhook.sealed_secret = webhook.seal(secret)
+    webhook.save(update_fields=["sealed_secret"])
+    _record(verb, webhook, actor)
     return webhook, secret
 
 
 def change(
-    webhook: Webhook, *, name: str, address: str, topics: Iterable[str], actor: User
+    webhook: Webhook, *, name: str, address: str, topics: Iterable[str] = (), actor: User
 ) -> None:
-    """Another name, address or choice of topics. Raises `Refused`."""
-    require(actor, MANAGE_WEBHOOKS, webhook.team)
-    values = _checked(name, address, topics)
+    """Another name, address or, of a team's, choice of topics. Raises `Refused`."""
+    require_webhook(actor, webhook)
+    values = _where(name, address)
+    if webhook.member is None:
+        values["topics"] = _chosen(topics)
     with transaction.atomic():
-        row = Webhook.objects.select_for_update().select_related("team").get(pk=webhook.pk)
+        row = Webhook.objects.select_for_update().get(pk=webhook.pk)
         for field, value in values.items():
             setattr(row, field, value)
         row.failures, row.resting_until = 0, None
@@ -76,17 +97,21 @@ def change(
         _record(Verb.WEBHOOK_CHANGED, webhook, actor)
 
 
-def _checked(name: str, address: str, topics: Iterable[str]) -> dict[str, object]:
+def _where(name: str, address: str) -> dict[str, object]:
     if not name.strip():
         raise Refused(_("Give it a name by which people recognise it."), field="name")
     try:
         target = guard.read(address.strip(), settings.WEBHOOK_ALLOWED_HOSTS)
     except guard.Forbidden as reason:
         raise Refused(str(FORBIDDEN[str(reason)]), field="address") from None
+    return {"name": name.strip()[:100], "address": target.url}
+
+
+def _chosen(topics: Iterable[str]) -> list[str]:
     chosen = [topic for topic in Topic.values if topic in set(topics)]
     if not chosen:
         raise Refused(_("Choose what it is to be told of."), field="topics")
-    return {"name": name.strip()[:100], "address": target.url, "topics": chosen}
+    return chosen
 
 
 def _save(webhook: Webhook) -> Webhook:
@@ -94,10 +119,10 @@ def _save(webhook: Webhook) -> Webhook:
         with transaction.atomic():
             webhook.save()
     except IntegrityError:
-        raise Refused(
-            _("%(team)s has a webhook with this address already.") % {"team": webhook.team.name},
-            field="address",
-        ) from None
+        words = _("%(team)s has a webhook with this address already.")
+        if webhook.member_id:
+            words = _("You have a webhook with this address for %(team)s already.")
+        raise Refused(words % {"team": webhook.team.name}, field="address") from None
     return webhook
 
 
@@ -106,7 +131,7 @@ def new_secret(webhook: Webhook, *, actor: User) -> str:
 
     Raises `Refused` while there is an old one: the one in use would end at once.
     """
-    require(actor, MANAGE_WEBHOOKS, webhook.team)
+    require_webhook(actor, webhook)
     secret = signing.new_secret()
     with transaction.atomic():
         row = Webhook.objects.select_for_update().get(pk=webhook.pk)
@@ -124,7 +149,7 @@ def new_secret(webhook: Webhook, *, actor: User) -> str:
 
 def end_old_secret(webhook: Webhook, *, actor: User) -> None:
     """Sign with the new secret only, from now on."""
-    require(actor, MANAGE_WEBHOOKS, webhook.team)
+    require_webhook(actor, webhook)
     with transaction.atomic():
         ended = Webhook.objects.filter(pk=webhook.pk, old_secret_until__gt=timezone.now()).update(
             sealed_old_secret="", old_secret_until=None
@@ -135,7 +160,7 @@ def end_old_secret(webhook: Webhook, *, actor: User) -> None:
 
 def switch(webhook: Webhook, *, on: bool, actor: User) -> None:
     """Tell it, or tell it nothing more. What waits for one that is off is not sent."""
-    require(actor, MANAGE_WEBHOOKS, webhook.team)
+    require_webhook(actor, webhook)
     rows = Webhook.objects.filter(pk=webhook.pk)
     with transaction.atomic():
         if on:
@@ -148,10 +173,11 @@ def switch(webhook: Webhook, *, on: bool, actor: User) -> None:
 
 def test(webhook: Webhook, *, actor: User) -> Delivery:
     """Send a message that says it is a test. Raises `Refused`."""
-    require(actor, MANAGE_WEBHOOKS, webhook.team)
+    require_webhook(actor, webhook)
     _must_be_on(webhook)
     lately = Delivery.objects.filter(
         webhook__team=webhook.team,
+        webhook__member=webhook.member,
         event=None,
         created_at__gt=timezone.now() - timedelta(minutes=1),
     )
@@ -163,10 +189,11 @@ def test(webhook: Webhook, *, actor: User) -> Delivery:
 
 def resend(delivery: Delivery, *, actor: User) -> None:
     """Send a message again, with the id it had; an old one is tried once. Raises `Refused`."""
-    require(actor, MANAGE_WEBHOOKS, delivery.team)
-    if delivery.webhook:
-        _must_be_on(delivery.webhook)
-        _wake(delivery.webhook)
+    webhook = delivery.webhook
+    assert webhook is not None  # noqa: S101  what was mailed is not sent again
+    require_webhook(actor, webhook)
+    _must_be_on(webhook)
+    _wake(webhook)
     again = Delivery.objects.filter(pk=delivery.pk).exclude(state=Delivery.State.WAITING)
     if not again.update(
         state=Delivery.State.WAITING, attempts=0, due_at=timezone.now(), ended_at=None
@@ -185,7 +212,7 @@ def _wake(webhook: Webhook) -> None:
 
 def remove(webhook: Webhook, *, actor: User) -> None:
     """Forget it, its secrets and what was sent to it. The history keeps that there was one."""
-    require(actor, MANAGE_WEBHOOKS, webhook.team)
+    require_webhook(actor, webhook)
     with transaction.atomic():
         _record(Verb.WEBHOOK_REMOVED, webhook, actor)
         webhook.delete()

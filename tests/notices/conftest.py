@@ -79,10 +79,15 @@ Receive = Callable[..., Receiver]
 
 @pytest.fixture
 def receiving(settings: Any, team: Team, alice: User) -> Iterator[Receive]:
-    """Listen, and make it a webhook of the team. Plays are as the peer's: the last one for ever."""
+    """Listen, and make it a webhook of the team, or `owner`'s own.
+
+    Plays are as the peer's: the last one for ever.
+    """
     peers: list[Peer] = []
 
-    def listen(*plays: bytes | Play, topics: Any = EVERYTHING, **more: Any) -> Receiver:
+    def listen(
+        *plays: bytes | Play, topics: Any = EVERYTHING, owner: User | None = None, **more: Any
+    ) -> Receiver:
         peer = Peer(*(plays or (OK,)))
         peers.append(peer)
         settings.WEBHOOK_ALLOWED_HOSTS = [
@@ -90,7 +95,10 @@ def receiving(settings: Any, team: Team, alice: User) -> Iterator[Receive]:
             f"127.0.0.1:{peer.port}",
         ]
         given = {"team": team, "name": "Chat", "address": f"{peer.origin}/hook", "actor": alice}
-        made, secret = webhooks.add(**(given | more), topics=topics)
+        if owner:
+            made, secret = webhooks.add_own(**(given | {"actor": owner} | more))
+        else:
+            made, secret = webhooks.add(**(given | more), topics=topics)
         return Receiver(peer, made, secret)
 
     yield listen

@@ -53,12 +53,16 @@ ACTIONS = {
     "/operations/{operation}/cancel/": "oscar",
     "/operations/{operation}/verdict/": "oscar",
 }
+OWN = tuple(
+    f"/webhooks/{{own}}/{verb}"
+    for verb in ("", "secret/", "secret/old/", "test/", "on/", "off/", "resend/", "remove/")
+)
 LISTS = ("/", "/accounts/", "/servers/", "/snapshots/", "/activity/", "/webhooks/")
 HTMX = {"HX-Request": "true", "HX-Target": "results"}
 
 
 @pytest.fixture
-def things(team, alice, oscar):
+def things(team, alice, oscar, vera):
     """One of everything, each with a name that must not leak."""
     server = a_server(an_account(team, "canary-account"), "canary-server", address="canary-address")
     snapshot = a_snapshot(server, "canary-snapshot", description="canary-note")
@@ -66,12 +70,19 @@ def things(team, alice, oscar):
     webhook = Webhook.objects.create(
         team=team, name="canary-webhook", address="https://canary.example.com/"
     )
+    own = Webhook.objects.create(
+        team=team,
+        member=Membership.objects.get(user=vera),
+        name="canary-phone",
+        address="https://canary.example.com/",
+    )
     email = "canary@example.com"
     invitation, _secret = invitations.invite(team, Role.VIEWER, actor=alice, email=email)
     batch = Batch.objects.create(team=team, kind="create", asked_by_name="canary-person")
     return {
         "batch": batch.pk,
         "webhook": webhook.pk,
+        "own": own.pk,
         "account": server.account_id,
         "server": server.pk,
         "snapshot": snapshot.pk,
@@ -122,6 +133,19 @@ def test_without_a_sign_in_there_is_only_the_sign_in(things, client, address):
     answer = client.get(address.format(**things))
     assert answer.status_code == 302
     assert answer.url.startswith("/auth/login/")
+
+
+@pytest.mark.parametrize("address", OWN)
+@pytest.mark.parametrize("name", ["alice", "rosa", "oscar", "mallory"])
+def test_a_webhook_of_ones_own_is_there_for_nobody_else(things, cast, client_of, address, name):
+    posted = client_of(cast[name]).post(address.format(**things))
+    assert posted.status_code == 404
+    assert "canary-phone" not in text(posted)
+
+
+@pytest.mark.parametrize("name", ["alice", "rosa", "oscar", "vera"])
+def test_every_member_may_have_a_webhook_of_their_own(things, cast, client_of, name):
+    assert client_of(cast[name]).get("/settings/messages/webhooks/new/").status_code == 200
 
 
 @pytest.mark.parametrize(("address", "least"), [*FORMS.items(), *ACTIONS.items()])
