@@ -7,7 +7,7 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --require-hashes --requireme
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock clean
+.PHONY: help run test lint bench faults lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: $(VENV)/.dev  ## check the code without running it
 
 bench: $(VENV)/.dev  ## measure what pages, passes and tasks cost, and write docs/bench.md
 	@exec $(PY) -m bench --write
+
+faults: $(VENV)/.dev  ## strike everything for long, and check that nothing is lost or doubled (DB=postgres, SEED=1)
+	@exec $(PY) -m tests.faults --database $(or $(DB),sqlite) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),1500)
 
 lock: $(VENV)/.uv  ## choose package versions afresh, with their hashes
 	$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dashboard import machine
 from dashboard.supervisor import tied_to
+from tests.house.processes import descendants, kill_all
 
 INITDB_OPTIONS = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
 
@@ -40,50 +41,82 @@ def postgres_programs() -> Path | None:
 @contextmanager
 def postgres() -> Iterator[str]:
     """A fresh PostgreSQL, reachable by a private socket only. Gives its DATABASE_URL."""
+    with private_postgres() as server:
+        yield server.url
+
+
+@contextmanager
+def private_postgres() -> Iterator[Postgres]:
+    """The same, as something that may be killed and started again."""
     programs = postgres_programs()
     if programs is None:
         raise LookupError("PostgreSQL is not installed: there is no initdb.")
     with _private_directory("holdfast-pg-") as (home, person):
-        data = home / "data"
+        server = Postgres(programs, home, person)
+        server.make()
+        server.start()
+        try:
+            server.ask("CREATE DATABASE holdfast")
+            yield server
+        finally:
+            server.stop()
+
+
+class Postgres:
+    """A PostgreSQL for tests only: what it committed outlives the server, not the machine."""
+
+    def __init__(self, programs: Path, home: Path, person: dict[str, object]) -> None:
+        self._programs, self._home, self._person = programs, home, person
+        self._server: subprocess.Popen[bytes] | None = None
+        self.url = f"postgres://postgres@{str(home).replace('/', '%2F')}/holdfast"
+
+    def make(self) -> None:
         subprocess.run(
-            [*(programs / "initdb", "-D", data), *INITDB_OPTIONS],
+            [*(self._programs / "initdb", "-D", self._home / "data"), *INITDB_OPTIONS],
             check=True,
             capture_output=True,
-            cwd=home,
-            **person,
+            cwd=self._home,
+            **self._person,
         )
+
+    def start(self) -> None:
         quick = [
             "fsync=off",
             "full_page_writes=off",
             "listen_addresses=",
-            f"unix_socket_directories={home}",
+            f"unix_socket_directories={self._home}",
         ]
-        server = _start(
-            [programs / "postgres", "-D", data, *(word for fact in quick for word in ("-c", fact))],
-            log=home / "log",
-            cwd=home,
+        options = [word for fact in quick for word in ("-c", fact)]
+        self._server = _start(
+            [self._programs / "postgres", "-D", self._home / "data", *options],
+            log=self._home / "log",
+            cwd=self._home,
             dies_by=signal.SIGQUIT,
-            **person,
+            **self._person,
         )
-        try:
-            ask = [
-                programs / "psql",
-                "-h",
-                home,
-                "-U",
-                "postgres",
-                "-qc",
-                "CREATE DATABASE holdfast",
-            ]
-            _until(
-                lambda: subprocess.run(ask, capture_output=True).returncode == 0,
-                server,
-                home / "log",
-            )
-            yield f"postgres://postgres@{str(home).replace('/', '%2F')}/holdfast"
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(20)
+        _until(self._answers, self._server, self._home / "log")
+
+    def ask(self, statement: str, database: str = "postgres") -> subprocess.CompletedProcess[bytes]:
+        where = ["-h", self._home, "-U", "postgres", "-d", database]
+        command = [self._programs / "psql", *where, "-qc", statement]
+        return subprocess.run(command, capture_output=True)
+
+    def _answers(self) -> bool:
+        return self.ask("SELECT 1").returncode == 0
+
+    def stop(self, by: int = signal.SIGINT) -> None:
+        """End it: in order, or with SIGQUIT at once and without writing anything more."""
+        if self._server is not None:
+            self._server.send_signal(by)
+            self._server.wait(20)
+
+    def kill(self) -> None:
+        """kill -9 of the server and of every process of its own."""
+        if self._server is not None:
+            family = descendants(self._server.pid)
+            self._server.kill()
+            kill_all(family)
+            self._server.wait(20)
 
 
 @contextmanager

@@ -1,0 +1,307 @@
+"""One campaign: people click, the nemesis strikes, the provider has bad days; then all is compared.
+
+    python -m tests.faults --database sqlite --seed 7 --seconds 60
+
+The seed decides who wants what when, who is struck when, and which fault the provider has when;
+what meets what is decided by the machine, so a seed repeats the plan and not the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.core.management import call_command
+from django.db import connection
+from django.db.utils import DatabaseError
+from django.utils import timezone
+
+from snapshots import accounts, teams
+from snapshots.models import (
+    Account,
+    Attempt,
+    Batch,
+    Delivery,
+    Operation,
+    Role,
+    Server,
+    State,
+    Topic,
+    User,
+)
+from snapshots.models.operation import OPEN
+from tests.campaigns import nemesis, weather
+from tests.campaigns.checker import complaints
+from tests.campaigns.nemesis import LEASE, Nemesis
+from tests.campaigns.people import PASSWORD, Notes, Owner, Person
+from tests.campaigns.town import Town
+from tests.campaigns.weather import Weather
+from tests.services import Postgres
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted of a campaign."""
+
+    database: str
+    seed: int = 1
+    seconds: float = 60
+    pace: int = 30
+    strikes: float = 30  # a minute
+    gusts: float = 60  # a minute
+    accounts: int = 4
+    servers: int = 10  # of each account
+    people: int = 6
+    app: str = "dashboard"  # the Celery app of the workers
+    to_the_end: bool = True  # wait until all is decided
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds after which all that can be decided without a person has been."""
+        return LEASE + (120 + 30 * 60 + 4 * 60) / self.pace + 60
+
+
+@dataclass
+class Findings:
+    """What a campaign did and saw."""
+
+    order: Order
+    begun: datetime
+    seconds: float = 0
+    complaints: list[str] = field(default_factory=list)
+    strikes: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    replaced: int = 0
+    armed: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
+    clicks: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    unanswered: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    told: int = 0
+    settled_after: float = 0
+
+
+class History(threading.Thread):
+    """Reads the provider's log as it grows, so that nothing of it is forgotten."""
+
+    def __init__(self, town: Town) -> None:
+        super().__init__(daemon=True)
+        self.town = town
+        self.entries: list[dict[str, Any]] = []
+        self.last = 0
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(2):
+            with suppress(requests.RequestException):
+                self.read()
+
+    def read(self) -> None:
+        while fresh := self.town.control("GET", f"log?after={self.last}&limit=5000")["entries"]:
+            self.last = fresh[-1]["n"]
+            self.entries += [one for one in fresh if one.get("method") != "GET" or one["fault"]]
+
+
+def campaign(order: Order, home: Path, postgres: Postgres | None) -> Findings:
+    """Run one, and compare. The database is new and empty."""
+    findings = Findings(order, datetime.now(UTC))
+    begun = time.monotonic()
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable")
+    town = Town(home, order.pace, postgres, app=order.app)
+    history, notes = History(town), Notes()
+    with town.open():
+        tokens, people = settle_in(town, order, notes)
+        history.start()
+        with at_work(people):
+            storm(town, order, tokens, findings)
+            for person in people:
+                person.only_judge.set()
+            if order.to_the_end:
+                findings.settled_after = wait_for_rest(order)
+        if order.to_the_end:
+            time.sleep(left_under_way(order))
+        history.over.set()
+        history.join()
+        history.read()
+        findings.replaced = town.replaced
+    connection.close()
+    findings.complaints += complaints(history.entries)
+    findings.complaints += about_clicks(notes)
+    findings.complaints += [f"a page was broken: {words}" for words in notes.broken]
+    if order.to_the_end:
+        findings.complaints += about_the_rest()
+    count(findings, history.entries, notes)
+    findings.seconds = time.monotonic() - begun
+    return findings
+
+
+def settle_in(town: Town, order: Order, notes: Notes) -> tuple[list[str], list[Person]]:
+    """A team of several people, with accounts and servers that have a few snapshots each."""
+    alice = User.objects.create_user("alice@example.com", PASSWORD, name="Alice")
+    team = teams.create_team("Northwind", owner=alice)
+    tokens, pks = [], []
+    with in_this_process(town):
+        for number in range(order.accounts):
+            token = town.outside("create_account", name=f"Company {number}")
+            tokens.append(token)
+            if number == 1:
+                town.outside("keep_descriptions", account=token, keep=False)
+            for n in range(order.servers):
+                server = town.outside("create_server", account=token, name=f"web-{number}-{n}")
+                name = f"nightly-{number}-{n}"
+                made = town.outside("create_snapshot", server=server, name=name)
+                earlier = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+                change = {"status": "completed", "size_mb": 900, "created_at": earlier}
+                town.outside("change_snapshot", snapshot=made, **change)
+            account = accounts.connect(
+                team,
+                label=f"Account {number}",
+                api_url=f"{town.provider}/api/v1",
+                token=token,
+                actor=alice,
+            )
+            pks.append(account.pk)
+    wanted = order.accounts * order.servers
+    if not town.wait_until(lambda: Server.objects.count() == wanted, 60):
+        raise RuntimeError("the accounts were not looked at")
+    servers = list(Server.objects.order_by("pk").values_list("pk", flat=True))
+    people: list[Person] = []
+    for number in range(order.people):
+        user = User.objects.create_user(f"person-{number}@example.com", PASSWORD, name=f"P{number}")
+        teams.add_member(team, user, Role.RESTORER, actor=alice)
+        seed = f"{order.seed} person {number}"
+        people.append(Person(town, user.email, servers, seed, 1.0, notes))
+    seed = f"{order.seed} owner"
+    owner = Owner(town, alice.email, servers, seed, 3.0, notes, accounts=pks, tokens=tokens)
+    return tokens, [*people, owner]
+
+
+@contextmanager
+def in_this_process(town: Town) -> Iterator[None]:
+    """Django's settings here are those of the town, for what is set up without a browser."""
+    from django.conf import settings
+
+    settings.PROVIDER_API_URLS = [f"{town.provider}/api/v1"]
+    settings.PROVIDER_PACE = town.pace
+    yield
+
+
+@contextmanager
+def at_work(people: list[Person]) -> Iterator[None]:
+    for person in people:
+        person.start()
+    try:
+        yield
+    finally:
+        for person in people:
+            person.leave.set()
+        for person in people:
+            person.join(90)
+
+
+def storm(town: Town, order: Order, tokens: list[str], findings: Findings) -> None:
+    """Everything at once, for as long as was ordered; then the sky clears."""
+    over = threading.Event()
+    strikes = nemesis.plan(
+        f"{order.seed} nemesis", order.seconds, order.strikes, postgres=bool(town.postgres)
+    )
+    gusts = weather.plan(f"{order.seed} weather", order.seconds, order.gusts, order.accounts)
+    striker, sky = Nemesis(town, strikes), Weather(town, gusts, tokens)
+    begun = time.monotonic()
+    with ThreadPoolExecutor() as threads:
+        at_it = [threads.submit(one.run, begun, over) for one in (striker, sky)]
+        if not order.to_the_end:
+            time.sleep(order.seconds)
+            over.set()
+        for one in at_it:
+            one.result()
+    town.control("DELETE", "faults")
+    findings.strikes, findings.kills = striker.done, striker.kills
+    findings.armed = sky.armed
+
+
+def undecided() -> list[Operation]:
+    """What neither has ended nor stands before a person, nor behind what does."""
+    connection.close()
+    left = Operation.objects.filter(state__in=OPEN).exclude(state=State.NEEDS_PERSON)
+    asked = Operation.objects.filter(state=State.NEEDS_PERSON).values("lock_key")
+    return list(left.exclude(lock_key__in=asked))
+
+
+def wait_for_rest(order: Order) -> float:
+    """Until everything has ended or stands before a person. Returns the seconds it took."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < order.longest_wait:
+        with suppress(DatabaseError):
+            if not undecided():
+                break
+        time.sleep(0.5)
+    return time.monotonic() - begun
+
+
+def left_under_way(order: Order) -> float:
+    """Seconds until nothing that was sent can still arrive."""
+    last = Attempt.objects.order_by("-claimed_at").values_list("claimed_at", flat=True).first()
+    if last is None:
+        return 0
+    quiet = timedelta(seconds=LEASE + 120 / order.pace + 1)
+    return max((last + quiet - timezone.now()).total_seconds(), 0)
+
+
+# -- what must not be -----------------------------------------------------------------------------
+
+
+def about_clicks(notes: Notes) -> Iterator[str]:
+    """Whatever was accepted is there."""
+    keys = {str(key) for key in Operation.objects.values_list("request_key", flat=True)}
+    keys |= {str(key) for key in Batch.objects.values_list("request_key", flat=True)}
+    for click in notes.clicks:
+        words = f"{click.what} by {click.who} ({click.path})"
+        if click.accepted and click.key and click.key not in keys:
+            yield f"{words} was accepted, and nothing is there"
+        if click.accepted and click.what == "cancel":
+            row = Operation.objects.get(pk=int(click.path.split("/")[2]))
+            if row.state != State.CANCELLED and not row.stop_requested:
+                yield f"{words} was accepted, and it is {row.state}"
+
+
+def about_the_rest() -> Iterator[str]:
+    """Nothing is forgotten; and whoever has to decide has been told."""
+    for row in undecided():
+        yield f"{row} was left {row.state} ({row.reason}), and nobody moves it"
+    asked = Operation.objects.filter(state=State.NEEDS_PERSON).values_list("pk", flat=True)
+    sent = Delivery.objects.filter(topic=Topic.NEEDS_PERSON, state=Delivery.State.SENT)
+    told = set(sent.values_list("event__operation", flat=True))
+    for pk in set(asked) - told:
+        yield f"operation {pk} needs a person, and no message about it was sent"
+    for account in Account.objects.exclude(paused=""):
+        yield f"{account} was left {account.paused}"
+
+
+def count(findings: Findings, log: list[dict[str, Any]], notes: Notes) -> None:
+    for entry in log:
+        if entry["event"] == "arrived" and entry.get("fault"):
+            findings.met.update(entry["fault"].split("+"))
+        if entry.get("method") != "GET" and entry["event"] in ("arrived", "applied"):
+            findings.calls[entry["event"]] += 1
+    for click in notes.clicks:
+        done = "accepted" if click.accepted else "refused" if any(click.statuses) else "unanswered"
+        findings.clicks[f"{click.what}, {done}"] += 1
+    findings.statuses, findings.unanswered = notes.statuses, notes.unanswered
+    for kind, state in Operation.objects.values_list("kind", "state"):
+        findings.ends[f"{kind} {state}"] += 1
+    findings.attempts = Attempt.objects.count()
+    findings.told = Delivery.objects.filter(state=Delivery.State.SENT).count()
