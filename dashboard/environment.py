@@ -2,7 +2,8 @@
 
 `NAME_FILE` names a file with the value of `NAME`, as container secrets come. An empty value is the
 same as none. What `make run` decided at its first start stands in `DATA_DIR/house.env` and holds
-for every command that works on that directory.
+for every command that works on that directory. What its programs run with since the last start
+stands in `running.env`, for commands that are not told otherwise.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ def bad(name: str, why: str) -> SystemExit:
     return SystemExit(f"{COMPLAINT}{name}: {why}")
 
 
-def remembered(home: Path) -> dict[str, str]:
-    """What `house.env` in this directory says; nothing if there is none."""
+def remembered(home: Path, name: str = "house.env") -> dict[str, str]:
+    """What this file of the directory says; nothing if there is none."""
     try:
-        lines = (home / "house.env").read_text().splitlines()
+        lines = (home / name).read_text().splitlines()
     except OSError:
         return {}
     return dict(line.split("=", 1) for line in lines if "=" in line)
@@ -33,6 +34,7 @@ def remembered(home: Path) -> dict[str, str]:
 
 DATA_DIR = Path(os.environ.get("DATA_DIR") or BASE_DIR / ".data")
 _house = remembered(DATA_DIR)
+_running = remembered(DATA_DIR, "running.env")
 
 
 def text(name: str, default: str = "") -> str:
@@ -43,7 +45,7 @@ def text(name: str, default: str = "") -> str:
             return Path(file).read_text().strip()
         except OSError as error:
             raise bad(f"{name}_FILE", f"{file} cannot be read ({error.strerror}).") from None
-    return os.environ.get(name, "").strip() or default
+    return os.environ.get(name, "").strip() or _running.get(name, "") or default
 
 
 def several(name: str, default: str = "") -> list[str]:

@@ -2,7 +2,8 @@
 
 Without an account of your own it is a demo with a simulated provider; with `VPS_API_TOKEN` it
 connects that account. Each has a directory of its own below `.data`, so that the demo's well-known
-passwords never guard a real account. What a house needs to remember stands in its `house.env`.
+passwords never guard a real account. What a house needs to remember stands in its `house.env`,
+what it runs with in `running.env`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TextIO
 from urllib.parse import quote, urlsplit
@@ -63,6 +64,7 @@ class House:
     token: str = ""
     owner_email: str = ""
     owner_password: str = ""
+    running: dict[str, str] = field(default_factory=dict)  # what its programs share
 
     @classmethod
     def from_environment(cls) -> House:
@@ -120,21 +122,20 @@ class House:
         if not memory:
             self._witness.unlink(missing_ok=True)  # of a house that stood here before
             memory = self._first_memory()
-        os.environ.update(
-            DATA_DIR=str(self.home),
-            SITE_URL=self.url,
-            ALLOWED_HOSTS=",".join(self._names()),
-            HEARTBEAT_FILE=str(self.home / "heartbeat"),
-            WITNESS_FILE=str(self._witness),
-            SERVE_STATIC_FROM_SOURCE="1",
-            PYTHONUNBUFFERED="1",
-        )
+        self.running = {
+            "SITE_URL": self.url,
+            "ALLOWED_HOSTS": ",".join(self._names()),
+            "HEARTBEAT_FILE": str(self.home / "heartbeat"),
+            "WITNESS_FILE": str(self._witness),
+            "SERVE_STATIC_FROM_SOURCE": "1",
+        }
         if self.is_demo:
-            os.environ["PROVIDER_PACE"] = os.environ.get("PROVIDER_PACE") or DEMO_PACE
-            kept = f"filemail:///{quote(str(self.home / 'mail'))}"
-            os.environ["EMAIL_URL"] = os.environ.get("EMAIL_URL") or kept
+            self.running["PROVIDER_PACE"] = os.environ.get("PROVIDER_PACE") or DEMO_PACE
+            if not os.environ.get("EMAIL_URL"):  # which may name a password
+                self.running["EMAIL_URL"] = f"filemail:///{quote(str(self.home / 'mail'))}"
         else:
-            os.environ["PROVIDER_API_URLS"] = os.environ.get("VPS_API_URL") or VENDOR_API
+            self.running["PROVIDER_API_URLS"] = os.environ.get("VPS_API_URL") or VENDOR_API
+        os.environ.update(self.running, DATA_DIR=str(self.home), PYTHONUNBUFFERED="1")
         return memory
 
     def _first_memory(self) -> dict[str, str]:
@@ -145,12 +146,16 @@ class House:
         }
         if self.is_demo:  # accounts remember this address, so it must stay
             memory["PROVIDER_API_URLS"] = f"http://127.0.0.1:{free_port()}/api/v1"
-        file = self.home / "house.env"
+        self._write("house.env", memory)
+        return memory
+
+    def _write(self, name: str, values: dict[str, str]) -> None:
+        """For this person's eyes only."""
+        file = self.home / name
         draft = file.with_suffix(".new")
         draft.touch(mode=0o600)
-        draft.write_text("".join(f"{name}={value}\n" for name, value in memory.items()))
+        draft.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
         draft.replace(file)
-        return memory
 
     def _names(self) -> list[str]:
         names = ["localhost", "127.0.0.1", "[::1]"]
@@ -193,6 +198,7 @@ class House:
         supervisor.once("createcachetable", manage("createcachetable"))
         say("Starting everything ...")
         broker = self._broker()
+        self._write("running.env", self.running)
         if broker:
             supervisor.start(broker)
         if self.is_demo:
@@ -240,7 +246,8 @@ class House:
             )
         port, password, directory = free_port(), secrets.token_hex(16), self.home / "valkey"
         directory.mkdir(exist_ok=True, mode=0o700)
-        os.environ["REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
+        self.running["REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
+        os.environ.update(self.running)
         lines = [
             "bind 127.0.0.1",
             f"port {port}",
@@ -249,7 +256,7 @@ class House:
             "appendonly yes",
             'save ""',
         ]
-        # By standard input: the password is neither on the command line nor on the disk.
+        # By standard input: everybody may read command lines.
         configuration = "\n".join(lines).encode()
         return Program("valkey", [binary, "-"], lambda: machine.answers(port), input=configuration)
 

@@ -58,8 +58,10 @@ def mail() -> str:
         raise Trouble("DEFAULT_FROM_EMAIL is no address", "Set it to the sender of your mail")
     if not settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
         if settings.IS_HTTPS:
-            raise Trouble("mail reaches nobody: it is printed to the log", "Set EMAIL_URL")
-        return "printed to the log, which is fine while trying it out"
+            raise Trouble("mail reaches nobody: it stays on this machine", "Set EMAIL_URL")
+        is_kept = settings.EMAIL_BACKEND.endswith("filebased.EmailBackend")
+        where = "kept in files" if is_kept else "printed to the log"
+        return f"{where}, which is fine while trying it out"
     server = get_connection(timeout=5)
     try:
         server.open()
