@@ -328,11 +328,11 @@ def _same_form(operation: Operation, *, with_child: bool = False) -> Operation |
     first = Operation.objects.filter(team=operation.team, request_key=operation.request_key).first()
     if first is None:
         return None
+    asked = ["kind", "server_id", "asked_by_id", "name", "note"]
+    if operation.kind != Kind.CREATE:  # whose snapshot is what came of it
+        asked.append("snapshot_id")
     if (
-        any(
-            getattr(first, field) != getattr(operation, field)
-            for field in ("kind", "server_id", "snapshot_id", "asked_by_id", "name", "note")
-        )
+        any(getattr(first, field) != getattr(operation, field) for field in asked)
         or with_child != first.children.exists()
     ):
         raise Refused(_("This form was already used for something else. Please open it again."))

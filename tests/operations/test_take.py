@@ -43,6 +43,13 @@ def test_one_form_makes_one_operation_however_often_it_is_sent(server, oscar):
     assert Operation.objects.count() == 1
 
 
+def test_nor_when_the_snapshot_has_been_made_meanwhile(stage, server, oscar):
+    key = uuid.uuid4()
+    first = take(server, oscar, request_key=key)
+    stage.send(first)  # and the answer to the click was lost, so the browser sends it again
+    assert take(server, oscar, request_key=key) == first
+
+
 def test_the_same_form_for_something_else_is_refused(server, oscar):
     key = uuid.uuid4()
     take(server, oscar, request_key=key)
