@@ -1,4 +1,4 @@
-"""`make test`: every test on SQLite, those in a browser apart, and again on PostgreSQL.
+"""`make test`: every test on SQLite; beside it those in a browser, then those on PostgreSQL.
 
 Says plainly at the end what ran and what could not. Where it may, it installs what is missing;
 with CI=true anything missing is a failure.
@@ -10,8 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from dashboard import machine
 from tests import services
@@ -20,6 +24,7 @@ from tests import services
 BROWSER = "tests/browser"
 # Neither the wire, a page in a browser, our own start nor the model depend on the database.
 ONCE = ("tests/provider", "tests/house", "tests/campaigns/test_model.py", BROWSER)
+EVERYTHING_OF_A_DATABASE = [f"--ignore={path}" for path in ONCE]
 
 
 def main(chosen: list[str]) -> int:
@@ -43,31 +48,52 @@ def main(chosen: list[str]) -> int:
         print("\n".join(["CI must run everything.", *missing]), file=sys.stderr)
         return 1
 
-    if chosen:
-        results = [on("SQLite", chosen)]
-    else:
-        results = [on("SQLite", [f"--ignore={BROWSER}"])]
+    with ExitStack() as stack:
+        on_postgres, in_browser = [], []
+        if services.postgres_programs():
+            url = stack.enter_context(services.postgres())
+            on_postgres = [Job("PostgreSQL", chosen or EVERYTHING_OF_A_DATABASE, url)]
         if services.chromium():
-            results.append(on("SQLite, in a browser", [BROWSER]))
-    if services.postgres_programs():
-        with services.postgres() as url:
-            results.append(on("PostgreSQL", chosen or [f"--ignore={path}" for path in ONCE], url))
+            in_browser = [Job("SQLite, in a browser", [BROWSER])]
+        if chosen:
+            results = in_turn([Job("SQLite", chosen), *on_postgres])
+        else:
+            # Two at a time: workers and browsers are waited for much of the time.
+            with ThreadPoolExecutor(1) as pool:
+                others = pool.submit(in_turn, in_browser + on_postgres, aside=True)
+                results = in_turn([Job("SQLite", [f"--ignore={BROWSER}"])]) + others.result()
 
     print("\n" + "\n".join([*(words for words, _ in results), *missing]))
     return max(code for _, code in results)
 
 
-def on(what: str, arguments: list[str], url: str = "") -> tuple[str, int]:
-    """Run pytest. What to tell of it at the end, and its exit code."""
-    print(f"\n== Tests on {what}", flush=True)
+class Job(NamedTuple):
+    what: str
+    arguments: list[str]
+    url: str = ""
+
+
+def in_turn(jobs: list[Job], *, aside: bool = False) -> list[tuple[str, int]]:
+    return [run(job, aside) for job in jobs]
+
+
+def run(job: Job, aside: bool) -> tuple[str, int]:
+    """Run pytest; `aside`, its output is shown whole when it ends. What to tell, and exit code."""
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    if url:
-        environment["DATABASE_URL"] = url
+    if job.url:
+        environment["DATABASE_URL"] = job.url
     begin = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "--no-header", *arguments]
-    code = subprocess.run(command, env=environment).returncode
+    command = [sys.executable, "-m", "pytest", "--no-header", *job.arguments]
+    with tempfile.TemporaryFile("w+") as kept:
+        if not aside:
+            print(f"\n== Tests on {job.what}", flush=True)
+        output = kept if aside else None
+        code = subprocess.run(command, env=environment, stdout=output, stderr=output).returncode
+        if aside:
+            kept.seek(0)
+            print(f"\n\n== Tests on {job.what}\n{kept.read()}", flush=True)
     verdict = "passed" if code == 0 else f"FAILED (pytest's exit code {code})"
-    return f"Tests on {what}: {verdict} in {time.monotonic() - begin:.0f} s.", code
+    return f"Tests on {job.what}: {verdict} in {time.monotonic() - begin:.0f} s.", code
 
 
 def install(package: str) -> None:
