@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -15,12 +16,16 @@ from dashboard.templatetags.ui import Look
 from snapshots.events import line
 from snapshots.models import Delivery
 from snapshots.notices.links import address_of
+from snapshots.text import shown
 
 State = Delivery.State
 SENT_TO: dict[bool, Promise] = {
     True: gettext_lazy("Handed to the mail server"),
     False: gettext_lazy("Received"),
 }
+
+
+MOST_TOLD = 50
 
 
 class Message(NamedTuple):
@@ -39,6 +44,23 @@ def messages(rows: Iterable[Delivery]) -> list[Message]:
     return [
         Message(row, _what(row), _address(row), _look(row), _words(row), _next(row)) for row in rows
     ]
+
+
+def told(about: Q) -> list[tuple[str, Message]]:
+    """Who was told of it, newest first: people by name, a team's webhooks by theirs."""
+    rows = Delivery.objects.filter(about).select_related(
+        "event", "batch", "user", "webhook__member__user"
+    )
+    found = messages(rows.order_by("-pk")[:MOST_TOLD])
+    return [(_recipient(one.row), one) for one in found]
+
+
+def _recipient(row: Delivery) -> str:
+    if row.webhook is None:
+        return shown(row.user)
+    if row.webhook.member is None:
+        return _("webhook %(name)s") % {"name": shown(row.webhook.name)}
+    return _("%(person)s, by a webhook of their own") % {"person": shown(row.webhook.member.user)}
 
 
 def _what(row: Delivery) -> str:

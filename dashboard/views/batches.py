@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import live
+from dashboard import deliveries, live
 from dashboard.forms import Ask, DeleteSeveral, TakeSnapshots
 from dashboard.live import Fragment
 from dashboard.views.operations import posted, see_other
@@ -133,7 +133,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     batch = get_object_or_404(visible_batches(request.user), pk=pk)
     context = about(batch)
     watch.ended = not context["open"]
-    return render(request, "batches/page.html", context | {"live": watch})
+    context |= {"live": watch, "told": deliveries.told(Q(batch=batch))}
+    return render(request, "batches/page.html", context)
 
 
 @live.region("batch")

@@ -17,6 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard import live
 from dashboard.addresses import posts_to
+from dashboard.deliveries import told
 from dashboard.forms import Verdict
 from dashboard.headlines import title
 from dashboard.live import Fragment
@@ -100,6 +101,8 @@ def show(
     request: HttpRequest, operation: Operation, form: Verdict, *, status: int = 200, **more: Any
 ) -> HttpResponse:
     context = about(operation, request.user) | {"form": form} | more
+    lines = Q(event__in=[event.pk for event in context["events"]])
+    context["told"] = told(lines | Q(batch=operation.batch_id) if operation.batch_id else lines)
     return render(request, "operations/page.html", context, status=status)
 
 

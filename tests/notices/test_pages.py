@@ -8,7 +8,7 @@ import pytest
 
 from snapshots import events
 from snapshots.events import Verb
-from snapshots.models import Delivery, Event, Role, Topic, Webhook, Wish
+from snapshots.models import Batch, Delivery, Event, Operation, Role, Topic, Webhook, Wish
 from snapshots.notices import webhooks
 from tests.conftest import fresh, member, take
 from tests.notices.conftest import EVERYTHING, a_tick, verifies
@@ -96,6 +96,47 @@ def test_who_left_a_team_no_longer_reads_what_it_told_them(client_of, server, os
     a_tick()
     oscar.memberships.all().delete()
     assert "web-1" not in text(client_of(oscar).get("/settings/messages/"))
+
+
+@pytest.mark.usefixtures("mailing")
+def test_the_operations_page_tells_who_was_told_of_it(
+    client_of, server, oscar, rosa, team, alice, receiving
+):
+    there = receiving(answer(500), owner=oscar)
+    operation, other = (
+        take(server, oscar),
+        take(fresh(server.account).servers.get(name="db-1"), rosa),
+    )
+    client, address = client_of(rosa), f"/operations/{operation.pk}/"
+    assert "Who was told" not in text(client.get(address))
+    for one in (operation, other):
+        events.record(
+            Verb.CREATE_FAILED, team=team, server=one.server, operation=one, why=f"no {one.pk}"
+        )
+    a_tick()
+    page = text(client.get(address)).split("Who was told")[1]
+    assert f"Alice Could not take the snapshot before-update of web-1: no {operation.pk}" in page
+    assert "Handed to the mail server" in page
+    assert "Oscar, by a webhook of their own" in page
+    assert "1 attempt: it answered with an error (500)" in page
+    assert f"no {other.pk}" not in page
+    assert there.webhook.name not in page
+
+
+@pytest.mark.usefixtures("mailing")
+def test_the_mail_about_a_batch_stands_on_its_page_and_on_those_of_its_parts(
+    client_of, server, oscar, team
+):
+    operation = take(server, oscar)
+    batch = Batch.objects.create(team=team, kind="create", asked_by=oscar, asked_by_name="Oscar")
+    Operation.objects.filter(pk=operation.pk).update(
+        batch=batch, state="succeeded", ended_at=operation.created_at
+    )
+    events.record(Verb.CREATE_SUCCEEDED, team=team, server=server, operation=fresh(operation))
+    a_tick()
+    for address in (f"/operations/{operation.pk}/", f"/batches/{batch.pk}/"):
+        page = text(client_of(oscar).get(address))
+        assert "Who was told Look again Oscar What was asked for together has ended" in page
 
 
 # -- webhooks -------------------------------------------------------------------------------------
