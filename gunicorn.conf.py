@@ -1,5 +1,6 @@
 """How gunicorn serves us. It reads this file by itself when started here."""
 
+import gc
 import os
 
 from dashboard.supervisor import tied_to
@@ -11,6 +12,10 @@ preload_app = True  # a bad setting is told once, by one process
 timeout = 30
 graceful_timeout = 15
 control_socket_disable = True
+
+
+def when_ready(server):
+    gc.freeze()  # what is loaded by now stays: it is not looked through again, and is shared
 
 
 def post_fork(server, worker):

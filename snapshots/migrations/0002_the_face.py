@@ -215,6 +215,10 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('ended_at__isnull', False)), fields=['-ended_at', '-id'], name='operations_ended_last'),
         ),
         migrations.AddIndex(
+            model_name='server',
+            index=models.Index(condition=models.Q(('gone_at__isnull', True)), fields=['account', 'name', 'id'], name='servers_of_an_account'),
+        ),
+        migrations.AddIndex(
             model_name='operation',
             index=models.Index(condition=models.Q(('state', 'waiting')), fields=['account', 'lock_key', 'id'], name='lines_of_machines'),
         ),

@@ -71,6 +71,11 @@ class Server(Mirrored):
         indexes = [
             models.Index(fields=["account", "revision"]),
             models.Index(fields=["name", "id"]),
+            models.Index(
+                fields=["account", "name", "id"],
+                condition=models.Q(gone_at__isnull=True),
+                name="servers_of_an_account",
+            ),
         ]
 
     def __str__(self) -> str:
