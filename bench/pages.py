@@ -81,7 +81,7 @@ def polls(fleet: seed.Fleet) -> Iterable[Target]:
         yield Target(
             f"poll, {changed} changed",
             fleet.size,
-            f"{reverse('live')}?scope=servers&since={token}&list={page.mark}",
+            f"{reverse('live')}?scope=servers&since={token}&pace={live.IDLE}&list={page.mark}",
             cookie,
             200 if changed else 204,
             {"HX-Request": "true", "HX-Current-URL": f"http://localhost{reverse('servers')}"},

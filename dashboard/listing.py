@@ -27,7 +27,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_htmx.http import push_url
 
-from dashboard import export, live
+from dashboard import export, kept, live
 from dashboard.live import Fragment
 from dashboard.teams_here import chosen, here
 from dashboard.templatetags.ui import shown
@@ -189,6 +189,10 @@ class Listing:
     def in_full(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """`rows` with the columns that are shown and neither sorted nor narrowed by."""
         return rows
+
+    def some(self, ids: list[int]) -> list[Any]:
+        """These rows of the page, with the same columns."""
+        return list(self.in_full(self.everything()).filter(pk__in=ids))
 
     def complete(self, rows: list[Any]) -> None:
         """Read what the rows of one page show besides: a query or two for all of them."""
@@ -360,9 +364,7 @@ class Listing:
 
     def changes(self, since: live.Since) -> Iterator[Fragment | SafeString]:
         """What a poll sends: the rows that changed, or the list if others are on the page now."""
-        begin = PAGE * (self.asked_page - 1)
-        page = self._with_total(self.matching()).values_list("pk", "total")
-        now = list(page[begin : begin + PAGE])
+        now = self._shape()
         if since.list == self._mark(now):
             changed = self._changed([pk for pk, _total in now], since)
         else:
@@ -376,6 +378,18 @@ class Listing:
                 self.complete(changed)
             yield from (self.row(row, oob=True) for row in changed)
 
+    def _shape(self) -> list[tuple[int, int]]:
+        """The id of each row of the page, and how many match in all."""
+        begin = PAGE * (self.asked_page - 1)
+
+        def write() -> QuerySet[Any, tuple[int, int]]:
+            page = self._with_total(self.matching()).values_list("pk", "total")
+            return page[begin : begin + PAGE]
+
+        if self.chosen or not self.shown_of:  # it may depend on anything, such as the time
+            return list(write())
+        return kept.ask((self.name, *self.accounts, self.sort, begin), write)
+
     def _changed(self, page: list[int], since: live.Since) -> list[Any] | None:
         if not self.shown_of:
             return []
@@ -383,7 +397,7 @@ class Listing:
         if found is None:
             return None
         here = found.intersection(page)
-        return list(self.in_full(self.everything()).filter(pk__in=here)) if here else []
+        return self.some(list(here)) if here else []
 
     # -- answers
 

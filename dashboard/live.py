@@ -82,7 +82,7 @@ from snapshots.permissions import visible_accounts, visible_operations
 
 LISTED = 10  # operations that the tray lists, those under way first; the rest is counted
 MOST_ROWS = 50  # more changed rows than this: the list as a whole
-OURS, MOVING, WAITING, IDLE = 2, 5, 15, 60  # seconds between polls
+PACES = OURS, MOVING, WAITING, IDLE = 2, 5, 15, 60  # seconds between polls
 AFTER_ACTION = timedelta(seconds=30)
 SILENCE = timedelta(seconds=15)  # a heartbeat or a due operation older than this is trouble
 SCOPE = re.compile(r"([a-z_]+)(?::(\d{1,18}))?")
@@ -196,6 +196,7 @@ class Since:
     before: Revisions | None
     now: Revisions
     list: str = ""  # the mark of the list that the page shows
+    has_moved: bool = True  # whether an operation may have changed: `rows` finds out
 
     @property
     def is_full(self) -> bool:
@@ -219,19 +220,26 @@ class Since:
         if self.before is None or self.before.keys() != self.now.keys():
             return None
         newer = [(pk, self.before[pk].revision) for pk in self.now if self.has_changed(pk)]
-        parts = [_newer_rows(model, column) for _account in newer for model, column in tables]
+        parts = [_newer_rows(*table) for _account in newer for table in tables]
         if not parts:
             return set()
         values = [value for account in newer for _table in tables for value in account]
         with connection.cursor() as cursor:
             cursor.execute(f"{' UNION '.join(parts)} LIMIT {MOST_ROWS + 1}", values)
-            found = {pk for (pk,) in cursor.fetchall() if pk is not None}
-        return found if len(found) <= MOST_ROWS else None
+            rows = cursor.fetchall()
+        if len(rows) > MOST_ROWS:
+            return None
+        if any(model is Operation for model, _column in tables):
+            self.has_moved = any(is_operation for _pk, is_operation in rows)
+        return {pk for pk, _is_operation in rows if pk is not None}
 
 
 def _newer_rows(model: type[Model], column: str) -> str:
-    table = connection.ops.quote_name(model._meta.db_table)
-    return f"SELECT {column} FROM {table} WHERE account_id = %s AND revision > %s"  # noqa: S608
+    is_operation = int(model is Operation)
+    return (
+        f"SELECT {column}, {is_operation} FROM {model._meta.db_table}"  # noqa: S608
+        " WHERE account_id = %s AND revision > %s"
+    )
 
 
 # -- what stands on every page --------------------------------------------------------------------
@@ -292,14 +300,6 @@ class Tray:
         now = timezone.now()
         return [cells.tray_row(one, now) for one in operations]
 
-    def changed(self, since: Since) -> list[Operation]:
-        """What of it the page has not seen as it is now."""
-        return [
-            one
-            for one in [*self.under_way, *self.ended]
-            if one.revision > since.changed(one.account_id)
-        ]
-
 
 def lately(user: User) -> list[Operation]:
     """What a tray holds, newest first, with the columns it shows: one query."""
@@ -314,6 +314,14 @@ def tray(request: HttpRequest) -> Tray:
     if not hasattr(request, "_tray"):
         request._tray = Tray(request.user)
     return request._tray
+
+
+def moved(request: HttpRequest, since: Since) -> list[Operation]:
+    """What of the tray the page has not seen as it is now."""
+    if not since.has_moved:
+        return []
+    shown = [*tray(request).under_way, *tray(request).ended]
+    return [one for one in shown if one.revision > since.changed(one.account_id)]
 
 
 def troubled(request: HttpRequest) -> list[Account]:
@@ -355,6 +363,18 @@ class Pace(NamedTuple):
 
     seconds: int
     until: datetime | None = None
+
+
+class Kept(NamedTuple):
+    """What the page has of its poller, which only an operation or time can change."""
+
+    seconds: int
+    until: int
+    running: int
+
+    @property
+    def is_over(self) -> bool:
+        return 0 < self.until <= timezone.now().timestamp()
 
 
 def pace_of(request: HttpRequest, scope: str) -> Pace:
@@ -416,6 +436,7 @@ class Watch:
     is_eager: bool = False
     news: tuple[str, ...] = ()
     outcomes: tuple[Operation, ...] = ()
+    kept: Kept | None = None
     failure: str = ""  # for the title, until somebody is back at the page
     list: str = ""  # which rows the page's list shows, as a mark: see `listing`
 
@@ -426,7 +447,7 @@ class Watch:
     def pace(self) -> Pace:
         if self.is_eager:
             return Pace(OURS, timezone.now() + AFTER_ACTION)
-        return pace_of(self.request, self.scope)
+        return Pace(self.kept.seconds) if self.kept else pace_of(self.request, self.scope)
 
     @property
     def milliseconds(self) -> int | None:
@@ -437,11 +458,13 @@ class Watch:
 
     @property
     def until(self) -> int:
+        if self.kept:
+            return self.kept.until
         return int(self.pace.until.timestamp()) + 1 if self.pace.until and not self.ended else 0
 
     @property
     def running(self) -> int:
-        return tray(self.request).running
+        return self.kept.running if self.kept else tray(self.request).running
 
 
 def watching(request: HttpRequest, scope: str, *, ended: bool = False) -> Watch:
@@ -482,30 +505,33 @@ def poll(request: HttpRequest) -> HttpResponse:
         raise Http404
     read = read_token(request.GET.get("since", ""))
     current, waits = revisions(request), is_held_up(request)
-    is_due = 0 < _number(request.GET.get("until")) <= timezone.now().timestamp()
-    if read == (current, waits) and not is_due:
+    kept = Kept(*(_number(request.GET.get(name)) for name in ("pace", "until", "running")))
+    if read == (current, waits) and not kept.is_over:
         return HttpResponse(status=204)
     since = Since(read[0] if read else None, current, request.GET.get("list", ""))
     with suppress(ValueError):  # an address that is none has no filters
         request.GET = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query)
-    return HttpResponse("".join(_answer(request, match, since, read, (current, waits))))
+    watch = Watch(request, match[0])
+    return HttpResponse("".join(_answer(watch, since, kept, read, (current, waits))))
 
 
 def _answer(
-    request: HttpRequest,
-    match: re.Match[str],
+    watch: Watch,
     since: Since,
+    kept: Kept,
     before: tuple[Revisions, bool] | None,
     now: tuple[Revisions, bool],
 ) -> Iterator[str]:
-    noun, pk = match.groups()
-    watch = Watch(request, match[0])
+    request = watch.request
+    noun, _colon, pk = watch.scope.partition(":")
     if before != now:
         arguments = (int(pk),) if pk else ()
         parts = [*REGIONS[noun](request, *arguments, since=since)]
         watch.ended, watch.is_eager = END in parts, SOON in parts
         watch.list = since.list
-        watch.news, watch.outcomes = _news(request, since, match[0])
+        if not since.has_moved and kept.seconds in PACES and not kept.is_over:
+            watch.kept = kept
+        watch.news, watch.outcomes = _news(request, since, watch.scope)
         watch.failure = _failure(request, since)
         for part in [*parts, *_shell(request, since, before, now)]:
             yield _rendered(part, request)
@@ -528,7 +554,7 @@ def _shell(
 ) -> Iterator[Fragment]:
     """What changed of that which stands on every page."""
     is_new = before is None or before[0].keys() != now[0].keys()
-    if is_new or tray(request).changed(since):
+    if is_new or moved(request, since):
         yield TRAY
     if before is None or _bad(before) or _bad(now):
         yield TROUBLE
@@ -555,7 +581,7 @@ def _news(
     """What to say aloud, and which of the person's own operations ended out of their sight."""
     if since.is_full:
         return (), ()
-    changed = [one for one in tray(request).changed(since) if since.changed(one.account_id) >= 0]
+    changed = [one for one in moved(request, since) if since.changed(one.account_id) >= 0]
     news = tuple(
         _("%(operation)s: %(state)s")
         % {"operation": operation_title(one), "state": one.get_state_display()}
@@ -572,7 +598,7 @@ def _news(
 
 def _failure(request: HttpRequest, since: Since) -> str:
     """The newest operation that did not come off since the page last asked."""
-    for one in () if since.is_full else tray(request).changed(since):
+    for one in () if since.is_full else moved(request, since):
         if one.state in (State.FAILED, State.NOT_APPLIED, State.EXPIRED):
             words = {"state": one.get_state_display(), "operation": operation_title(one)}
             return _("%(state)s: %(operation)s") % words

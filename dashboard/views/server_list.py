@@ -28,7 +28,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from dashboard import cells, live
+from dashboard import cells, kept, live
 from dashboard.listing import Choice, Column, Filter, Listing, search
 from dashboard.live import Fragment
 from dashboard.plots import AGES, FRESH
@@ -38,7 +38,11 @@ from snapshots.models.operation import HOLDING
 from snapshots.permissions import CREATE, may
 
 GONE, OTHER = "not-listed", "other"
-SHOWN = ("account", "name", "status", "address", "location", "plan", "remote_id", "gone_at")
+SHOWN = (
+    *("id", "account_id", "name", "status", "address", "location", "plan", "remote_id"),
+    "gone_at",
+)
+HELD = ("holding", "held_kind", "held_state", "held_name", "held_snapshot")  # see `with_holder`
 SEARCHED = ("name", "hostname", "address", "location", "plan", "remote_id")
 COVERAGE = (
     ("fresh", gettext_lazy("Younger than 7 days")),
@@ -103,12 +107,21 @@ class Servers(Listing):
     def in_full(self, rows: QuerySet[Server]) -> QuerySet[Server]:
         return with_holder(rows.only(*SHOWN))
 
+    def some(self, ids: list[int]) -> list[Server]:
+        def write() -> QuerySet[Server, tuple[Any, ...]]:
+            return with_holder(Server.objects.filter(pk__in=ids)).values_list(*SHOWN, *HELD)
+
+        rows = []
+        for values in kept.ask("some servers", write, ids):
+            row = Server(**dict(zip(SHOWN, values, strict=False)))
+            vars(row).update(zip(HELD, values[len(SHOWN) :], strict=True))
+            rows.append(row)
+        return rows
+
     def complete(self, rows: list[Server]) -> None:
         """The newest snapshot and the slots of each: one query, which beats four columns."""
         newest, taken, ours = {}, Counter[int](), set[int]()
-        here = Snapshot.objects.filter(server__in=[row.pk for row in rows], gone_at=None)
-        facts = here.order_by("created_at", "pk").values_list("server", "status", *Newest._fields)
-        for server, status, *fields in facts:
+        for server, status, *fields in facts([row.pk for row in rows]):
             taken[server] += status != "failed"
             ours.add(fields[0])
             if status == "completed" and fields[1]:
@@ -251,6 +264,17 @@ class Newest(NamedTuple):
     created_at: datetime
     name: str
     size_mb: int | None
+
+
+def facts(servers: list[int]) -> list[tuple[Any, ...]]:
+    """Server, status and `Newest` of each snapshot that these servers have, the newest last."""
+
+    def write() -> QuerySet[Snapshot, tuple[Any, ...]]:
+        here = Snapshot.objects.filter(gone_at=None, server__in=servers)
+        rows = here.order_by("created_at", "pk")
+        return rows.values_list("server", "status", *Newest._fields)
+
+    return kept.ask("snapshots of servers", write, servers)
 
 
 def held(server: Server) -> Operation | None:

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from snapshots import teams
-from snapshots.models import Account, Server
+from snapshots.models import Account, Operation, Server
 from tests.pages.factories import (
     a_server,
     a_snapshot,
@@ -300,6 +300,38 @@ def test_a_row_changes_with_its_operation_and_its_snapshots(account, web, oscar,
     assert "Snapshot coming of web-1" in brought
     assert "found-there" in brought
     assert 'id="results"' not in brought
+
+
+def test_while_only_servers_change_the_page_goes_on_at_its_pace(
+    account, web, alice, oscar, client_of, django_assert_max_num_queries
+):
+    running = an_operation("create", web, "running", oscar, sent_at=timezone.now())
+    client = client_of(alice)
+    poll = poll_of(client)
+    change(web, address="10.9.9.9")
+    with django_assert_max_num_queries(7):
+        brought = poll().content.decode()
+    assert "10.9.9.9" in brought
+    assert 'data-seconds="5"' in brought
+    assert 'data-running="1"' in brought
+    path = re.search(r'hx-get="(/live/[^"]+)"', brought)[1].replace("&amp;", "&")
+    Operation.objects.filter(pk=running.pk).update(
+        state="succeeded", ended_at=timezone.now(), revision=Account.next_revision(account.pk)
+    )
+    brought = client.get(path, headers={"HX-Current-URL": "/servers/"}).content.decode()
+    assert 'data-seconds="60"' in brought
+    assert 'data-running="0"' in brought
+    assert 'id="tray"' in brought
+
+
+@pytest.mark.parametrize("pace", ["0", "1", "-5", "x", "9" * 14])
+def test_a_pace_that_is_none_of_ours_is_not_kept(account, web, alice, client_of, pace):
+    client = client_of(alice)
+    page = client.get("/servers/").content.decode()
+    path = re.search(r'hx-get="(/live/[^"]+)"', page)[1].replace("&amp;", "&")
+    change(web, status="stopped")
+    brought = client.get(path.replace("pace=60", f"pace={pace}")).content.decode()
+    assert 'data-seconds="60"' in brought
 
 
 def test_a_list_comes_whole_when_a_row_comes_goes_or_moves(account, web, alice, client_of):
