@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
 from snapshots.models import State
 from tests.browser.conftest import finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "correct horse battery"
 ASK = "htmx.trigger('#live', 'live:now')"
 
 
@@ -124,6 +126,50 @@ def test_a_dead_session_leaves_what_is_being_typed(running, alice, visit):
     page.evaluate(ASK)
     expect(page.locator("#freshness-words")).to_contain_text("Signed out")
     assert page.input_value("[name=name]") == "Alice of the night shift"
+
+
+def signs_in_here(page, user):
+    """Fills in the sign-in that the page has led to."""
+    page.wait_for_url("**/auth/login/**")
+    user.set_password(PASSWORD)
+    user.save()
+    page.fill("[name=login]", user.email)
+    page.fill("[name=password]", PASSWORD)
+    page.click("main button[type=submit]")
+
+
+def test_what_was_typed_is_there_again_after_the_sign_in(fleet, alice, visit):
+    server = fleet.servers.get(name="web-1")
+    page = visit(alice, f"/servers/{server.pk}/snapshots/new/")
+    page.fill("[name=note]", "before the night shift")
+    Session.objects.all().delete()
+    page.click("main form button[type=submit]")
+    signs_in_here(page, alice)
+    page.wait_for_url("**/snapshots/new/")
+    assert page.input_value("[name=note]") == "before the night shift"
+    expect(page.locator("#flashes")).to_contain_text("is here again. It was not sent.")
+    page.goto("/")
+    page.goto(f"/servers/{server.pk}/snapshots/new/")
+    assert page.input_value("[name=note]") == ""
+    assert page.complaints == []
+
+
+def test_what_one_typed_is_not_there_for_another_nor_is_a_confirmation(fleet, alice, rosa, visit):
+    snapshot = fleet.snapshots.filter(status="completed").first()
+    page = visit(alice, f"/snapshots/{snapshot.pk}/delete/")
+    page.fill("[name=typed]", snapshot.name)
+    Session.objects.all().delete()
+    page.reload()
+    signs_in_here(page, alice)
+    page.wait_for_url("**/delete/")
+    assert page.input_value("[name=typed]") == ""
+    page.goto("/settings/")
+    page.fill("[name=name]", "Alice of the night shift")
+    Session.objects.all().delete()
+    page.reload()
+    signs_in_here(page, rosa)
+    page.wait_for_url("**/settings/")
+    assert page.input_value("[name=name]") == "Rosa"
 
 
 def test_a_failure_is_an_alert_that_stays(running, alice, visit):
