@@ -7,7 +7,7 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --require-hashes --requireme
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench faults lock clean
+.PHONY: help run test lint bench faults proof lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ bench: $(VENV)/.dev  ## measure what pages, passes and tasks cost, and write doc
 
 faults: $(VENV)/.dev  ## strike everything for long, and check that nothing is lost or doubled (DB=postgres, SEED=1)
 	@exec $(PY) -m tests.faults --database $(or $(DB),sqlite) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),1500)
+
+proof: export LONG_TESTS := 1
+proof: $(VENV)/.dev  ## the long form of the tests that have one: every status, every body, many races (an hour)
+	@exec $(PY) -m tests.run tests/operations/test_answers.py
 
 lock: $(VENV)/.uv  ## choose package versions afresh, with their hashes
 	$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt

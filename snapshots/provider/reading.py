@@ -125,7 +125,8 @@ def _first(value: object, *names: str) -> object:
 
 
 def is_id(value: str) -> bool:
-    return 0 < len(value) <= 64 and value.isprintable() and value not in {".", ".."}
+    is_plain = value.isprintable() and value == value.strip()
+    return 0 < len(value) <= 64 and is_plain and value not in {".", ".."}
 
 
 def _id(value: object) -> str | None:
