@@ -21,7 +21,10 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.conf import settings
+from django.utils.translation import get_language_info
 from django.utils.translation.template import templatize
+
+from snapshots.text import END_OF_ISOLATE, ISOLATE
 
 ROOT = Path(settings.BASE_DIR)
 DJANGO = Path(django.__file__).parent / "conf" / "locale"
@@ -34,6 +37,7 @@ KEYWORDS = DEFAULT_KEYWORDS | {
 }
 NAMED = re.compile(r"%\((\w+)\)[a-z]|\{(\w*)\}")
 POSITIONAL = re.compile(r"%(?:\.\d+)?[a-z]")
+VALUE = re.compile(r"%(?:\(\w+\))?s|\{\w+\}")
 
 
 class Key(NamedTuple):
@@ -140,12 +144,26 @@ def update(language: str, translate: Callable[[Message], Any] | None = None) -> 
 def compiled(language: str) -> bytes:
     """What the .mo has to be. Sentences that nobody has translated are left out."""
     words = Words(language)
+    isolated = get_language_info(language)["bidi"]
     for message in read(language).values():
         if is_complete(message):
-            words.add(message.id, message.string, context=message.context)
+            string = _isolated(message.string) if isolated else message.string
+            words.add(message.id, string, context=message.context)
     binary = io.BytesIO()
     write_mo(binary, words)
     return binary.getvalue()
+
+
+def _isolated(string: Any) -> Any:
+    """With each value but plain numbers kept apart from what is around it, whatever it will be.
+
+    Where only values are written in letters, these must go on saying which way one reads.
+    """
+    if not isinstance(string, str):
+        return tuple(_isolated(form) for form in string)
+    if not any(char.isalpha() for char in _without_placeholders(string)):
+        return string
+    return VALUE.sub(rf"{ISOLATE}\g<0>{END_OF_ISOLATE}", string)
 
 
 # -- translations ---------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from snapshots.errors import Refused
 from snapshots.models import Account, Operation, State, Team, User
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import MANAGE_ACCOUNTS, VIEW, require
+from snapshots.text import same_name
 from snapshots.tokens import Checked, check
 
 BETWEEN_LOOKS = timedelta(seconds=10)  # a person may ask for a look this often
@@ -292,12 +292,9 @@ def _check_connected(account: Account) -> None:
 
 
 def _check_typed(typed: str, label: str) -> None:
-    def plain(text: str) -> str:
-        return unicodedata.normalize("NFKC", text).strip().casefold()
-
     if not typed.strip():
         raise Refused(_("Please type %(name)s to confirm.") % {"name": label}, field="typed")
-    if plain(typed) != plain(label):
+    if not same_name(typed, label):
         raise Refused(
             _("That is not the name of the account, which is %(name)s.") % {"name": label},
             field="typed",

@@ -25,7 +25,7 @@ from snapshots.models import (
     User,
 )
 from snapshots.models.reason import Blank
-from snapshots.text import shown
+from snapshots.text import shown, told
 
 
 class Verb(models.TextChoices):
@@ -355,7 +355,7 @@ def sentence(event: Event) -> str:
 
 def line(event: Event) -> str:
     """Who did what. Lines of ours without a person begin with the thing itself."""
-    words = shown(sentence(event))
+    words = told(sentence(event))
     if event.actor_name:
         return gettext("%(person)s %(did)s") % {"person": shown(event.actor_name), "did": words}
     names = (event.data.get("server"), event.data.get("snapshot"), event.data.get("account"))

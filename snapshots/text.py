@@ -10,6 +10,10 @@ from django.utils import timezone
 from django.utils.dates import MONTHS_3
 from django.utils.translation import get_language, gettext
 
+# Around each value in a sentence that is read from the right (`dashboard.catalogue` puts them
+# there), so that a Latin name keeps its digits and hyphens together, and the sentence its order.
+ISOLATE, END_OF_ISOLATE = "\u2068", "\u2069"
+
 
 def shown(text: object) -> str:
     """`text` with its invisible characters (controls, direction changes) made visible."""
@@ -17,6 +21,28 @@ def shown(text: object) -> str:
     if words.isascii() and words.isprintable():
         return words
     return "".join(_visible(char) for char in words)
+
+
+def told(sentence: object) -> str:
+    """The same for a sentence of ours with names in it: what keeps these apart stays."""
+    words = str(sentence)
+    if words.isascii() and words.isprintable():
+        return words
+    ours = (ISOLATE, END_OF_ISOLATE)
+    return "".join(char if char in ours else _visible(char) for char in words)
+
+
+def same_name(typed: str, wanted: str) -> bool:
+    """Compare as people do: trimmed, case-insensitive, however the characters are composed.
+
+    What was copied from a sentence may have its isolates around it.
+    """
+
+    def plain(text: str) -> str:
+        bare = text.replace(ISOLATE, "").replace(END_OF_ISOLATE, "")
+        return unicodedata.normalize("NFKC", bare).strip().casefold()
+
+    return plain(typed) == plain(wanted)
 
 
 def _visible(char: str) -> str:

@@ -15,6 +15,8 @@ from django.utils import translation
 
 from dashboard import catalogue, urls
 from dashboard.templatetags import ui
+from snapshots.events import line
+from snapshots.text import same_name
 from tests.conftest import take
 
 LANGUAGES = catalogue.LANGUAGES
@@ -304,3 +306,39 @@ def test_arabic_counts_in_its_own_ways():
         days = [ui.since_words(86400 * n + 60) for n in (2, 3, 11, 100)]
     assert len({re.sub(r"\d+", "", words) for words in days}) == 4
     assert "2" not in days[0]  # the dual says two by itself
+
+
+# -- from right to left ---------------------------------------------------------------------------
+
+
+def test_names_in_sentences_that_are_read_from_the_right_are_kept_apart():
+    with translation.override("ar"):
+        words = translation.gettext("Restored %(server)s to %(name)s")
+        assert "\u2068%(server)s\u2069" in words and "\u2068%(name)s\u2069" in words
+    with translation.override("eo"):
+        assert "\u2068" not in translation.gettext("Restored %(server)s to %(name)s")
+
+
+def test_a_date_says_by_its_month_which_way_it_is_read():
+    """The first letter that stands in no isolate decides, where a sentence takes it in."""
+    with translation.override("ar"):
+        assert "\u2068" not in translation.gettext("%(day)d %(month)s %(year)d, %(clock)s %(zone)s")
+
+
+def test_numbers_need_no_isolates():
+    with translation.override("ar"):
+        assert "\u2068" not in translation.gettext("%d min ago")
+
+
+def test_the_history_keeps_names_apart_and_shows_what_names_hide(stage, server, rosa):
+    take(server, rosa, name="before-update")
+    event = server.events.latest("pk")
+    with translation.override("ar"):
+        assert "\u2068before-update\u2069" in line(event)
+    event.data["snapshot"] = "before\u202eupdate"
+    assert "before‹U+202E›update" in line(event)
+
+
+def test_what_was_copied_from_such_a_sentence_is_the_name_all_the_same():
+    assert same_name("\u2068Web-1\u2069 ", "web-1")
+    assert not same_name("\u2068web-2\u2069", "web-1")

@@ -12,6 +12,7 @@
     {{ span|duration }}  {{ size_mb|size }} "4 min", "31.2 GB"
     {{ part.x|percent }}                    a place in a drawing (`dashboard.plots`)
     {{ server.name|shown }}                 a provider's name, its invisible characters made visible
+    {{ refusal|told }}                      the same for a sentence of ours with names in it
     {% provider_words text %}               the provider's own sentence, inert and in English
     {% event_sentence event %}              "Rosa asked to restore web-1 to nightly"
     {% may user "restore" team as can %}    the right that the gate will ask for
@@ -45,7 +46,7 @@ from snapshots import estimates, permissions
 from snapshots.estimates import Estimate
 from snapshots.events import line
 from snapshots.models import Kind, Operation, Server, Snapshot, State, Team, User
-from snapshots.text import shown, stamp
+from snapshots.text import shown, stamp, told
 
 register = template.Library()
 
@@ -401,6 +402,7 @@ def slots(taken: int, limit: int) -> dict[str, Any]:
 
 
 register.filter(shown)
+register.filter(told)
 
 
 @register.simple_tag
@@ -436,6 +438,7 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
     kind = getattr(bound.field.widget, "input_type", "")
     classes = {"checkbox": "form-check-input", "select": "form-select"}.get(kind, "form-control")
     extra = {name.replace("_", "-"): value for name, value in attrs.items()}
+    extra.setdefault("placeholder", False)  # the label stands above, and does not go away
     if kind in {"email", "url", "password"}:  # written from left to right by everybody
         extra.setdefault("dir", "ltr")
     return {

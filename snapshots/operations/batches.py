@@ -17,8 +17,9 @@ from snapshots import queue
 from snapshots.errors import Refused
 from snapshots.models import Batch, Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.operations.ask import request_create, request_delete
-from snapshots.operations.rules import RIGHT, check_name, check_note, same_name
+from snapshots.operations.rules import RIGHT, check_name, check_note
 from snapshots.permissions import require
+from snapshots.text import same_name
 
 MOST = 100  # things a batch: what one page shows, written in one short transaction
 NAME_LENGTH = 64

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from typing import Any
 
 from django.utils import timezone
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 from snapshots.errors import Refused
 from snapshots.models import Account, Kind, Operation, Server, Snapshot
 from snapshots.models.operation import HOLDING
+from snapshots.text import same_name
 
 RIGHT = {
     Kind.CREATE: "create",
@@ -203,7 +203,6 @@ def check_slot(server: Server, *, field: str | None = None) -> None:
 
 
 def check_typed(typed: str, wanted: str, kind: Kind, server: Server) -> None:
-    """Compare as people do: trimmed, case-insensitive, however the characters are composed."""
     if same_name(typed, wanted):
         return
     if not typed.strip():
@@ -220,10 +219,3 @@ def check_typed(typed: str, wanted: str, kind: Kind, server: Server) -> None:
     if any(same_name(typed, other) for other in others):
         words += " " + another % {"typed": typed.strip()[:80]}
     raise Refused(words, field="typed")
-
-
-def same_name(typed: str, wanted: str) -> bool:
-    def plain(text: str) -> str:
-        return unicodedata.normalize("NFKC", text).strip().casefold()
-
-    return plain(typed) == plain(wanted)
