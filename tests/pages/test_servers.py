@@ -152,7 +152,7 @@ def test_a_restore_tells_what_became_of_newer_snapshots_as_far_as_seen(web, rosa
     assert "What became of 1 newer snapshot is too long ago to be shown here." in page
     assert "deleted as Rosa asked" in page
     assert "removed outside this dashboard" in page
-    assert "Restored to on" in page
+    assert "Last restored on" in page
 
 
 def test_what_acts_on_the_server_itself_stands_at_now(web, rosa, client_of):
