@@ -25,7 +25,7 @@ from snapshots.models import (
     User,
 )
 from snapshots.models.reason import Blank
-from snapshots.text import shown, told
+from snapshots.text import readable, shown
 
 
 class Verb(models.TextChoices):
@@ -355,7 +355,7 @@ def sentence(event: Event) -> str:
 
 def line(event: Event) -> str:
     """Who did what. Lines of ours without a person begin with the thing itself."""
-    words = told(sentence(event))
+    words = readable(sentence(event))
     if event.actor_name:
         return gettext("%(person)s %(did)s") % {"person": shown(event.actor_name), "did": words}
     names = (event.data.get("server"), event.data.get("snapshot"), event.data.get("account"))

@@ -23,7 +23,7 @@ def shown(text: object) -> str:
     return "".join(_visible(char) for char in words)
 
 
-def told(sentence: object) -> str:
+def readable(sentence: object) -> str:
     """The same for a sentence of ours with names in it: what keeps these apart stays."""
     words = str(sentence)
     if words.isascii() and words.isprintable():

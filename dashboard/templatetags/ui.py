@@ -12,7 +12,7 @@
     {{ span|duration }}  {{ size_mb|size }} "4 min", "31.2 GB"
     {{ part.x|percent }}                    a place in a drawing (`dashboard.plots`)
     {{ server.name|shown }}                 a provider's name, its invisible characters made visible
-    {{ refusal|told }}                      the same for a sentence of ours with names in it
+    {{ refusal|readable }}                  the same for a sentence of ours with names in it
     {% provider_words text %}               the provider's own sentence, inert and in English
     {% event_sentence event %}              "Rosa asked to restore web-1 to nightly"
     {% may user "restore" team as can %}    the right that the gate will ask for
@@ -46,7 +46,7 @@ from snapshots import estimates, permissions
 from snapshots.estimates import Estimate
 from snapshots.events import line
 from snapshots.models import Kind, Operation, Server, Snapshot, State, Team, User
-from snapshots.text import shown, stamp, told
+from snapshots.text import readable, shown, stamp
 
 register = template.Library()
 
@@ -402,7 +402,7 @@ def slots(taken: int, limit: int) -> dict[str, Any]:
 
 
 register.filter(shown)
-register.filter(told)
+register.filter(readable)
 
 
 @register.simple_tag

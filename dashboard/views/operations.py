@@ -26,7 +26,7 @@ from snapshots import operations
 from snapshots.models import Kind, Operation, Server, State, User
 from snapshots.models.operation import OPEN
 from snapshots.permissions import POWER, require, visible_events, visible_operations, why_not
-from snapshots.text import told
+from snapshots.text import readable
 
 MOST_SIGHTINGS = 500
 MOST_EVENTS = 50
@@ -155,5 +155,5 @@ def start_offer(server: Server, user: User) -> dict[str, Any] | None:
 
 def full_stop(words: str) -> str:
     """A reason as a sentence of its own. The provider's words in it may have ended it already."""
-    words = capfirst(told(words).strip())
+    words = capfirst(readable(words).strip())
     return words if not words or words.endswith((".", "!", "?", "…")) else words + "."

@@ -18,7 +18,7 @@ from snapshots import events
 from snapshots.models import Batch, Delivery, Event, Kind, State, User
 from snapshots.notices.links import address_of
 from snapshots.notices.post import Outcome
-from snapshots.text import shown, stamp, told
+from snapshots.text import readable, shown, stamp
 
 LONGEST_SUBJECT = 150
 MOST_LINES = 20
@@ -137,7 +137,7 @@ def _about_batch(batch: Batch) -> tuple[str, list[str]]:
     ]
     lines += [
         _("%(name)s was not asked for: %(why)s")
-        % {"name": shown(item.get("name", "")), "why": told(item.get("why", ""))}
+        % {"name": shown(item.get("name", "")), "why": readable(item.get("why", ""))}
         for item in batch.refused
     ]
     paragraphs = [_full_stop(subject)]
