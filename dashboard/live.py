@@ -119,6 +119,7 @@ class Known(NamedTuple):
     team_id: int
     label: str
     slots: int
+    looked_at: datetime | str | None  # the newest complete look, as the database's driver gives it
 
 
 Revisions = dict[int, Seen]
@@ -126,7 +127,8 @@ Revisions = dict[int, Seen]
 KNOWN = """
     SELECT t.id, t.name, m.role,
         (SELECT COUNT(*) FROM snapshots_epoch WHERE stopped_at IS NOT NULL),
-        a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots
+        a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots,
+        a.complete_pass_at
     FROM snapshots_membership m JOIN snapshots_team t ON t.id = m.team_id
         LEFT JOIN snapshots_account a ON a.team_id = t.id
     WHERE m.user_id = %s
@@ -507,12 +509,20 @@ def poll(request: HttpRequest) -> HttpResponse:
     current, waits = revisions(request), is_held_up(request)
     kept = Kept(*(_number(request.GET.get(name)) for name in ("pace", "until", "running")))
     if read == (current, waits) and not kept.is_over:
-        return HttpResponse(status=204)
+        return HttpResponse(status=204, headers=looks(request))
     since = Since(read[0] if read else None, current, request.GET.get("list", ""))
     with suppress(ValueError):  # an address that is none has no filters
         request.GET = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query)
     watch = Watch(request, match[0])
-    return HttpResponse("".join(_answer(watch, since, kept, read, (current, waits))))
+    body = "".join(_answer(watch, since, kept, read, (current, waits)))
+    return HttpResponse(body, headers=looks(request))
+
+
+def looks(request: HttpRequest) -> dict[str, str]:
+    """When each account was last looked at: that is no change, and yet pages tell it."""
+    known = accounts(request).items()
+    told = (f"{pk}={str(one.looked_at)[:19]}" for pk, one in known if one.looked_at)
+    return {"X-Looks": ",".join(told).replace(" ", "T")}
 
 
 def _answer(

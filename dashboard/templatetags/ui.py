@@ -45,7 +45,7 @@ from dashboard import expected
 from snapshots import estimates, permissions
 from snapshots.estimates import Estimate
 from snapshots.events import line
-from snapshots.models import Kind, Operation, Server, Snapshot, State, Team, User
+from snapshots.models import Account, Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.text import readable, shown, stamp
 
 register = template.Library()
@@ -239,6 +239,15 @@ def ago(value: datetime | None) -> SafeString | str:
         stamp(value),
         since_words(passed),
     )
+
+
+@register.simple_tag
+def looked(accounts: Account | list[Account]) -> SafeString | str:
+    """Since when all of them have been looked at. `live.js` keeps it true while nothing changes."""
+    several = accounts if isinstance(accounts, list) else [accounts]
+    looks = [one.complete_pass_at for one in several if one.complete_pass_at]
+    of = " ".join(str(one.pk) for one in several)
+    return format_html('<span data-looked="{}">{}</span>', of, ago(min(looks, default=None)))
 
 
 @register.simple_tag

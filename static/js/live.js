@@ -42,6 +42,18 @@
     draw();
   }
 
+  // An account that was looked at and has not changed is no news, and yet its page tells when it was.
+  function looked(told) {
+    const at = new Map(told.split(",").map((one) => one.split("=")));
+    for (const place of document.querySelectorAll("[data-looked]")) {
+      const oldest = place.dataset.looked.split(" ").map((pk) => at.get(pk) || "").sort()[0];
+      const time = place.querySelector("time");
+      if (!oldest || !time || Date.parse(`${oldest}Z`) <= Date.parse(time.dateTime)) continue;
+      time.dateTime = `${oldest}Z`;
+      time.removeAttribute("title"); // which tells the time before
+    }
+  }
+
   // -- the chip -----------------------------------------------------------------------------------
   let answered = Date.now(), touched = Date.now(), failures = 0, notBefore = 0, asked = 0, gone = false;
   let paused = false;
@@ -101,6 +113,7 @@
     soon();
     if (status >= 200 && status < 300) {
       answered = Date.now(); failures = 0;
+      looked(event.detail.xhr.getResponseHeader("X-Looks") || "");
       notBefore = answered + Math.max(0, 250 * Math.sqrt(took) - 1000);
     } else if (status === 404 || status === 403) {
       gone = true; say(chip.dataset.gone);

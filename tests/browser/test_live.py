@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.sessions.models import Session
+from django.utils import timezone
 from playwright.sync_api import expect
 
-from snapshots.models import State
+from snapshots.models import Account, State
 from tests.browser.conftest import finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,6 +113,17 @@ def test_elapsed_time_ticks_without_asking(running, alice, visit):
     words = page.locator(f"#tray-{running.pk} [data-since]")
     first = words.inner_text()
     expect(words).not_to_have_text(first, timeout=3000)
+
+
+def test_a_look_that_finds_no_change_is_told_on_an_open_page(fleet, alice, visit):
+    Account.objects.update(complete_pass_at=timezone.now() - timedelta(minutes=12))
+    page = visit(alice, f"/accounts/{fleet.pk}/")
+    looked = page.locator(".page-head [data-looked]")
+    expect(looked).to_have_text("12 min ago")
+    Account.objects.update(complete_pass_at=timezone.now())
+    page.evaluate(ASK)
+    expect(looked).to_have_text("just now")
+    assert page.polls == [204]
 
 
 def test_a_dead_session_leads_to_the_sign_in_and_back(running, alice, visit):

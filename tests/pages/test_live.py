@@ -110,6 +110,15 @@ def test_another_teams_server_is_not_found(server, mallory, client_of):
     assert poll(client_of(mallory), "testpage:99999").status_code == 404
 
 
+def test_every_answer_tells_when_the_reader_s_accounts_were_last_looked_at(
+    account, vera, mallory, client_of
+):
+    told = {"X-Looks": f"{account.pk}={account.complete_pass_at:%Y-%m-%dT%H:%M:%S}"}
+    for since in ("", token_of(vera)):
+        assert told.items() <= poll(client_of(vera), "shell", since).headers.items()
+    assert poll(client_of(mallory), "shell").headers["X-Looks"] == ""
+
+
 @pytest.mark.parametrize("scope", ["", "nonsense", "testpage:x", "testpage:1:2", "TESTPAGE:1", "é"])
 def test_an_unknown_scope_is_not_found(vera, client_of, scope):
     assert poll(client_of(vera), scope).status_code == 404
