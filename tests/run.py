@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,24 +27,25 @@ BROWSER = "tests/browser"
 ONCE = ("tests/provider", "tests/house", "tests/campaigns/test_model.py", BROWSER)
 EVERYTHING_OF_A_DATABASE = [f"--ignore={path}" for path in ONCE]
 
+# A package of Debian's that has it, whether it is there, and what is to be said if not.
+NEEDED: list[tuple[str, Callable[[], object], str]] = [
+    ("", machine.broker_binary, "Valkey is missing: no test with a real broker and workers."),
+    ("chromium", services.chromium, "Chromium is missing: no test in a browser."),
+    ("postgresql", services.postgres_programs, "PostgreSQL is missing: nothing ran on it."),
+    (
+        "docker-compose",
+        lambda: shutil.which("docker-compose"),
+        "docker-compose is missing: nobody but us has read docker-compose.yml.",
+    ),
+]
+
 
 def main(chosen: list[str]) -> int:
     """Run pytest on each database, with `chosen` as its arguments if there are any."""
-    for package, is_there in (
-        ("chromium", services.chromium),
-        ("postgresql", services.postgres_programs),
-    ):
-        if not is_there():
+    for package, is_there, _words in NEEDED:
+        if package and not is_there():
             install(package)
-    missing = [
-        sentence
-        for is_there, sentence in (
-            (machine.broker_binary, "Valkey is missing: no test with a real broker and workers."),
-            (services.chromium, "Chromium is missing: no test in a browser."),
-            (services.postgres_programs, "PostgreSQL is missing: nothing ran on it."),
-        )
-        if not is_there()
-    ]
+    missing = [words for _package, is_there, words in NEEDED if not is_there()]
     if missing and os.environ.get("CI") == "true":
         print("\n".join(["CI must run everything.", *missing]), file=sys.stderr)
         return 1
