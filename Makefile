@@ -7,10 +7,10 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --require-hashes --requireme
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench faults proof lock clean
+.PHONY: help run test lint bench faults proof gallery lock clean
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run  ## start everything and print the address (PORT=8001 moves it)
 	@exec $(PY) manage.py up --stop-with-parent
@@ -39,6 +39,9 @@ faults: $(VENV)/.dev  ## strike everything for long, and check that nothing is l
 proof: export LONG_TESTS := 1
 proof: $(VENV)/.dev  ## the long form of the tests that have one: every status, every body, many races (an hour)
 	@exec $(PY) -m tests.run tests/operations/test_answers.py
+
+gallery: $(VENV)/.dev  ## take the pictures of docs/gallery.md and the README again
+	@exec $(PY) -m tests.gallery
 
 lock: $(VENV)/.uv  ## choose package versions afresh, with their hashes
 	$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
