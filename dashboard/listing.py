@@ -27,10 +27,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_htmx.http import push_url
 
-from dashboard import export, kept, live
+from dashboard import export, live
 from dashboard.live import Fragment
 from dashboard.teams_here import chosen, here
 from dashboard.templatetags.ui import shown
+from snapshots import kept
 from snapshots.permissions import visible_accounts
 
 PAGE = 100

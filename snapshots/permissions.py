@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from snapshots import kept
 from snapshots.errors import NotAllowed
 from snapshots.models import (
     Account,
@@ -74,10 +77,13 @@ def may_now(user_id: int | None, right: str, team_id: int) -> bool:
     """The same, read afresh: for a worker that acts long after the click."""
     if user_id is None:
         return False
-    member = Membership.objects.filter(
-        user_id=user_id, team_id=team_id, user__is_active=True
-    ).first()
-    return member is not None and right in TABLE[member.role]
+
+    def write() -> QuerySet[Membership, tuple[Any, ...]]:
+        members = Membership.objects.filter(user__is_active=True)
+        return members.filter(team=team_id, user=user_id).values_list("role")
+
+    roles = kept.ask("role now", write, [team_id, user_id])
+    return any(right in TABLE[role] for (role,) in roles)
 
 
 def require(user: User, right: str, team: Team) -> None:

@@ -28,11 +28,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from dashboard import cells, kept, live
+from dashboard import cells, live
 from dashboard.listing import Choice, Column, Filter, Listing, search
 from dashboard.live import Fragment
 from dashboard.plots import AGES, FRESH
 from dashboard.templatetags.ui import SERVER, Look, shown, size
+from snapshots import kept
 from snapshots.models import Kind, Operation, Server, Snapshot
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import CREATE, may

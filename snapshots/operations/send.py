@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from snapshots import accounts
+from snapshots import accounts, kept
 from snapshots.models import Account, Attempt, Kind, Operation, Reason, Snapshot, State
 from snapshots.operations import budget, epoch, times
 from snapshots.operations.answers import Meaning, meaning
@@ -199,14 +200,18 @@ def _iso(at: datetime | None) -> str | None:
 def _claim(operation: Operation, look: Look) -> Attempt | None:
     """Write down that we are about to send; None if we may not, or somebody else does."""
     with transaction.atomic():
-        account = Account.objects.select_for_update().get(pk=operation.account_id)
-        if account.paused or account.token_version != operation.account.token_version:
+        paused, token_version = _now(
+            Account.objects.select_for_update(), operation.account_id, "paused", "token_version"
+        )
+        if paused or token_version != operation.account.token_version:
             return None
         if not epoch.may_send():
             return None  # the tick stops everything
         now = timezone.now()
-        row = Operation.objects.get(pk=operation.pk)
-        if row.stop_requested or row.send_before <= now or look.at + times.LOOK_HOLDS <= now:
+        stop_requested, send_before = _now(
+            Operation.objects.all(), operation.pk, "stop_requested", "send_before"
+        )
+        if stop_requested or send_before <= now or look.at + times.LOOK_HOLDS <= now:
             return None  # the next turn ends it, or looks again
         right = RIGHT[Kind(operation.kind)]
         if not may_now(operation.asked_by_id, right, operation.team_id):
@@ -231,6 +236,13 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
             also=lambda _: attempt.save(force_insert=True),
         )
     return attempt if won else None
+
+
+def _now(rows: QuerySet[Any], pk: int, *fields: str) -> tuple[Any, ...]:
+    """What these fields of one of `rows` are by now."""
+    key = rows.model, fields
+    [values] = kept.ask(key, lambda: rows.filter(pk=pk).values_list(*fields), [pk])
+    return values
 
 
 # -- send -----------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from snapshots import events
+from snapshots import events, kept
 from snapshots.models import Account, Kind, Operation, Reason, State, User
 from snapshots.models.operation import ENDED, HOLDING
 from snapshots.operations import times
@@ -166,14 +167,20 @@ def let_next(account_id: int, lock_key: str) -> None:
 
 def _let_next(account_id: int, lock_key: str) -> None:
     """In a transaction of the caller's: between two in a line the machine is never free."""
-    if Operation.objects.filter(lock_key=lock_key, parent=None, state__in=HOLDING).exists():
+
+    def write() -> QuerySet[Operation, tuple[Any, ...]]:
+        ahead = Operation.objects.filter(
+            lock_key=OuterRef("lock_key"), parent=None, state__in=HOLDING
+        )
+        line = Operation.objects.filter(~Exists(ahead), state=W)
+        line = line.filter(account=account_id, lock_key=lock_key)
+        return line.order_by("pk").values_list("pk")[:1]
+
+    line = kept.ask("first in line", write, [account_id, lock_key])
+    if not line:
         return
-    line = Operation.objects.filter(account_id=account_id, lock_key=lock_key, state=W)
-    first = (
-        line.select_related("team", "account", "server", "snapshot", "needs").order_by("pk").first()
-    )
-    if first is None:
-        return
+    rows = Operation.objects.select_related("team", "account", "server", "snapshot", "needs")
+    first = rows.get(pk=line[0][0])
     is_put_back = first.reason == Reason.PUT_BACK
     if not is_put_back and not _may_follow(first):  # its end lets the next one
         move(first, State.FAILED, Reason.NEEDED_FAILED)

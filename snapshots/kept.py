@@ -15,7 +15,7 @@ _kept: dict[Hashable, tuple[str, list[Any], Converters]] = {}
 
 
 def ask(
-    key: Hashable, write: Callable[[], QuerySet[Any, tuple[Any, ...]]], values: Sequence[int] = ()
+    key: Hashable, write: Callable[[], QuerySet[Any, tuple[Any, ...]]], values: Sequence[Any] = ()
 ) -> list[tuple[Any, ...]]:
     """What the `values_list` finds that `write` gives.
 
