@@ -11,6 +11,7 @@ class Refused(Exception):
 
     def __init__(self, sentence: str, *, field: str | None = None) -> None:
         super().__init__(sentence)
+        self.sentence = sentence
         self.field = field
 
 

@@ -25,6 +25,7 @@ from snapshots.models import (
     User,
 )
 from snapshots.models.reason import Blank
+from snapshots.said import again
 from snapshots.text import readable, shown
 
 
@@ -342,6 +343,7 @@ def sentence(event: Event) -> str:
     except ValueError:
         return event.verb
     data = dict(event.data)
+    data["why"] = again(data.get("why", ""))
     if data.get("reason") in Reason.values:
         data["why"] = Reason(data["reason"]).sentence(data)
     for name, rounded in (("passed", floor), ("usual", ceil)):  # seconds

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from snapshots import kept
@@ -24,6 +23,7 @@ from snapshots.models import (
     User,
     Webhook,
 )
+from snapshots.said import gettext as _
 
 VIEW = "view"
 CREATE = "create"

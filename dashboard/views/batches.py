@@ -30,6 +30,7 @@ from snapshots.permissions import (
     visible_servers,
     visible_snapshots,
 )
+from snapshots.said import again
 
 READ = MOST + 1  # one more than can be done, so that too many is told
 
@@ -150,7 +151,10 @@ def about(batch: Batch) -> dict[str, Any]:
     rows = batch.operations.select_related("server", "snapshot", "account__team").order_by("pk")
     asked = list(rows)
     servers = Server.objects.in_bulk({refused["server"] for refused in batch.refused})
-    refused = (Line(servers[one["server"]], refused=one) for one in batch.refused)
+    refused = (
+        Line(servers[one["server"]], refused=one | {"why": again(one["why"])})
+        for one in batch.refused
+    )
     lines = [*told(batch, asked), *refused]
     mains = [line.operation for line in lines if line.operation]
     return {

@@ -66,7 +66,7 @@ class Batch(models.Model):
     """Several operations asked for with one form, and why some of them were refused.
 
     `refused` is one item for each thing that was selected and not taken:
-    `{"server": id, "snapshot": id or None, "name": its name, "why": the sentence}`.
+    `{"server": id, "snapshot": id or None, "name": its name, "why": a `said.memo`}`.
     """
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="batches")

@@ -18,6 +18,7 @@ from snapshots import events
 from snapshots.models import Batch, Delivery, Event, Kind, State, User
 from snapshots.notices.links import address_of
 from snapshots.notices.post import Outcome
+from snapshots.said import again
 from snapshots.text import readable, shown, stamp
 
 LONGEST_SUBJECT = 150
@@ -137,7 +138,7 @@ def _about_batch(batch: Batch) -> tuple[str, list[str]]:
     ]
     lines += [
         _("%(name)s was not asked for: %(why)s")
-        % {"name": shown(item.get("name", "")), "why": readable(item.get("why", ""))}
+        % {"name": shown(item.get("name", "")), "why": readable(again(item.get("why", "")))}
         for item in batch.refused
     ]
     paragraphs = [_full_stop(subject)]

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from snapshots import events, queue
 from snapshots.errors import Refused
@@ -33,6 +32,8 @@ from snapshots.operations.rules import (
 )
 from snapshots.operations.states import move
 from snapshots.permissions import require
+from snapshots.said import gettext as _
+from snapshots.said import memo
 
 
 def request_create(
@@ -352,6 +353,6 @@ def _audited(actor: User, server: Server, snapshot: Snapshot | None = None) -> I
             account=server.account,
             server=server,
             snapshot=snapshot,
-            why=str(refusal),
+            why=memo(refusal.sentence),
         )
         raise

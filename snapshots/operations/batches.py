@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from snapshots import queue
@@ -19,6 +18,8 @@ from snapshots.models import Batch, Kind, Operation, Server, Snapshot, State, Te
 from snapshots.operations.ask import request_create, request_delete
 from snapshots.operations.rules import RIGHT, check_name, check_note
 from snapshots.permissions import require
+from snapshots.said import gettext as _
+from snapshots.said import memo
 from snapshots.text import same_name
 
 MOST = 100  # things a batch: what one page shows, written in one short transaction
@@ -167,7 +168,7 @@ def _try(batch: Batch, ask: Callable[[], Operation], thing: Server | Snapshot) -
                 "server": snapshot.server_id if snapshot else thing.pk,
                 "snapshot": snapshot.pk if snapshot else None,
                 "name": thing.name,
-                "why": str(refusal),
+                "why": memo(refusal.sentence),
             }
         )
         return None

@@ -8,11 +8,11 @@ import re
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from snapshots.errors import Refused
 from snapshots.models import Account, Kind, Operation, Server, Snapshot
 from snapshots.models.operation import HOLDING
+from snapshots.said import gettext as _
 from snapshots.text import same_name
 
 RIGHT = {
@@ -91,7 +91,9 @@ def check_name(name: str) -> None:
         raise Refused(_("A snapshot needs a name."), field="name")
     wrong = sorted(set(re.sub(r"[A-Za-z0-9_-]", "", name)))
     if wrong:
-        shown = " ".join(_("space") if c == " " else c for c in wrong[:5])
+        shown = " ".join(sign for sign in wrong[:5] if sign != " ")
+        if " " in wrong:
+            shown = _("space") + (f" {shown}" if shown else "")
         raise Refused(
             _(
                 "The provider allows letters without accents, digits, - and _."
@@ -217,5 +219,5 @@ def check_typed(typed: str, wanted: str, kind: Kind, server: Server) -> None:
         another = _("You typed %(typed)s, which is another snapshot of this server.")
     words = sentence % {"name": wanted}
     if any(same_name(typed, other) for other in others):
-        words += " " + another % {"typed": typed.strip()[:80]}
+        words = words + " " + another % {"typed": typed.strip()[:80]}
     raise Refused(words, field="typed")

@@ -8,6 +8,7 @@ import pytest
 from snapshots import operations
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Batch, Event, Operation, Server, Snapshot, State
+from snapshots.said import again
 from tests.conftest import NOW, fresh, take
 
 
@@ -50,7 +51,7 @@ def test_what_is_refused_of_one_server_hinders_no_other(both, oscar, rosa):
     assert [one.server for one in batch.operations.all()] == [db]
     [line] = fresh(batch).refused
     assert line["server"] == web.pk
-    assert line["why"].startswith("web-1 is busy: Rosa asked for the snapshot before-update")
+    assert again(line["why"]).startswith("web-1 is busy: Rosa asked for the snapshot before-update")
     assert Event.objects.filter(verb="refused", server=web, actor=oscar).exists()
 
 
