@@ -84,7 +84,8 @@ def split(rows: list[Any], against: dict[int, str], form: Ask) -> dict[str, Any]
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest) -> HttpResponse:
     """Ask to delete the selected snapshots for ever, with one typed phrase for all of them."""
-    snapshots = selected(request, "snapshot", visible_snapshots(request.user))
+    rows = visible_snapshots(request.user).select_related("server__account__team")
+    snapshots = selected(request, "snapshot", rows)
     against = operations.against_deletes(snapshots, actor=request.user)
     sent = [one for one in snapshots if request.method == "POST" or one.pk not in against]
     phrase = operations.delete_phrase(len(sent))
@@ -148,8 +149,8 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
 
 
 def about(batch: Batch) -> dict[str, Any]:
-    rows = batch.operations.select_related("server", "snapshot", "account__team").order_by("pk")
-    asked = list(rows)
+    rows = batch.operations.select_related("server", "snapshot", "account__team")
+    asked = list(rows.order_by("server__name", "pk"))
     servers = Server.objects.in_bulk({refused["server"] for refused in batch.refused})
     refused = (
         Line(servers[one["server"]], refused=one | {"why": again(one["why"])})

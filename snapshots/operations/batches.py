@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from django.utils.translation import ngettext
 
 from snapshots import queue
 from snapshots.errors import Refused
-from snapshots.models import Batch, Kind, Operation, Server, Snapshot, State, Team, User
+from snapshots.models import Account, Batch, Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.operations.ask import request_create, request_delete
 from snapshots.operations.rules import RIGHT, check_name, check_note
 from snapshots.permissions import require
@@ -67,7 +68,7 @@ def request_creates(
     check_note(note)
 
     def fill(batch: Batch) -> None:
-        for server in servers:
+        for server in sorted(servers, key=attrgetter("lock_key")):
             ask = partial(
                 request_create,
                 server,
@@ -80,7 +81,8 @@ def request_creates(
             )
             _try(batch, ask, server)
 
-    return _batch(team, Kind.CREATE, actor, request_key, fill)
+    accounts = {server.account_id for server in servers}
+    return _batch(team, Kind.CREATE, actor, request_key, accounts, fill)
 
 
 def request_deletes(
@@ -98,7 +100,7 @@ def request_deletes(
 
     def fill(batch: Batch) -> None:
         holders: dict[int, Operation | None] = {}
-        for snapshot in snapshots:
+        for snapshot in sorted(snapshots, key=attrgetter("server.lock_key")):
             ask = partial(
                 request_delete,
                 snapshot,
@@ -111,7 +113,8 @@ def request_deletes(
             asked = _try(batch, ask, snapshot)
             holders[snapshot.server_id] = holders.get(snapshot.server_id) or asked
 
-    return _batch(team, Kind.DELETE, actor, request_key, fill)
+    accounts = {snapshot.account_id for snapshot in snapshots}
+    return _batch(team, Kind.DELETE, actor, request_key, accounts, fill)
 
 
 def _team(teams: Sequence[Team]) -> Team:
@@ -128,9 +131,18 @@ def _team(teams: Sequence[Team]) -> Team:
 
 
 def _batch(
-    team: Team, kind: Kind, actor: User, request_key: UUID, fill: Callable[[Batch], None]
+    team: Team,
+    kind: Kind,
+    actor: User,
+    request_key: UUID,
+    accounts: set[int],
+    fill: Callable[[Batch], None],
 ) -> Batch:
-    """Write the batch with everything in it, or the one that this form has made already."""
+    """Write the batch with everything in it, or the one that this form has made already.
+
+    Whatever was selected in whichever order, accounts are locked by their ids and machines by
+    their keys: two batches then wait for each other one way only.
+    """
     batch = Batch(
         team=team,
         kind=kind,
@@ -141,6 +153,8 @@ def _batch(
     try:
         with transaction.atomic():
             batch.save(force_insert=True)
+            for pk in sorted(accounts):
+                Account.next_revision(pk)
             fill(batch)
             batch.save(update_fields=["refused"])
             queued = list(batch.operations.filter(state=State.QUEUED).values_list("pk", flat=True))

@@ -112,7 +112,7 @@ def stop(why: Epoch.Why) -> None:
         if not Epoch.objects.filter(pk=1, stopped_at=None).update(stopped_at=now, why=why):
             return
         # Their turn, and every decision about them, will be seen in this light.
-        for account in Account.objects.values_list("pk", flat=True):
+        for account in Account.objects.order_by("pk").values_list("pk", flat=True):
             Operation.objects.filter(
                 account=account, state__in=(State.WAITING, State.IN_DOUBT)
             ).update(reason=Reason.PUT_BACK, revision=Account.next_revision(account))

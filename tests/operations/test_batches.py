@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from snapshots import operations
+from snapshots import accounts, operations
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Batch, Event, Operation, Server, Snapshot, State
 from snapshots.said import again
 from tests.conftest import NOW, fresh, take
+from tests.operations.test_guarantees import at_once
 
 
 @pytest.fixture
@@ -164,3 +165,26 @@ def test_a_viewer_may_not(both, vera):
 def test_names_fit_the_providers_alphabet(server_name, expected):
     server = Server(pk=7, name=server_name)
     assert operations.snapshot_name("{server}-2025", server, NOW + timedelta()) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_who_select_the_same_in_another_order_do_not_lock_each_other_out(
+    stage, account, both, team, alice, rosa, oscar
+):
+    """Over several accounts, each of which a batch locks until all of it is written."""
+    token = stage.provider.account("Other")
+    for name in ("mail-1", "mail-2", "mail-3"):
+        stage.provider.server(token, name)
+    other = accounts.connect(
+        team, label="Other", api_url=stage.provider.url, token=token, actor=alice
+    )
+    stage.look(other)
+    there = list(Server.objects.filter(account=other).select_related("account__team"))
+    for _round in range(8):
+        batches = at_once(
+            lambda: snapshot_all([*both, *there], rosa),
+            lambda: snapshot_all([*there, *both], oscar),
+        )
+        assert [type(batch) for batch in batches] == [Batch, Batch]
+        for asked in Operation.objects.filter(state=State.QUEUED):
+            operations.cancel(asked, actor=rosa)
