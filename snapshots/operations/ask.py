@@ -14,7 +14,7 @@ from snapshots import events, queue
 from snapshots.errors import Refused
 from snapshots.models import Account, Batch, Kind, Operation, Reason, Server, Snapshot, State, User
 from snapshots.models.operation import HOLDING
-from snapshots.operations import times
+from snapshots.operations import epoch, times
 from snapshots.operations.rules import (
     RIGHT,
     busy,
@@ -165,6 +165,9 @@ def cancel(operation: Operation, *, actor: User) -> None:
     """
     with _audited(actor, operation.server, operation.snapshot):
         require(actor, right_for(operation), operation.team)
+        too_late = Refused(_("Too late to cancel: it has been sent, or has ended already."))
+        if epoch.is_doubtful(operation):
+            raise too_late
         with transaction.atomic():
             child = operation.children.filter(state__in=HOLDING).first()
             if child and not (
@@ -179,13 +182,11 @@ def cancel(operation: Operation, *, actor: User) -> None:
                 if done:
                     _tell(operation, events.Verb.RESTORE_STOP_ASKED, actor)
             else:
-                done = (
-                    operation.state in (State.WAITING, State.QUEUED)
-                    and operation.reason != Reason.PUT_BACK  # it may have been sent all the same
-                    and move(operation, State.CANCELLED, actor=actor)
+                done = operation.state in (State.WAITING, State.QUEUED) and move(
+                    operation, State.CANCELLED, actor=actor
                 )
         if not done:
-            raise Refused(_("Too late to cancel: it has been sent, or has ended already."))
+            raise too_late
 
 
 def give_verdict(operation: Operation, *, actor: User, happened: bool, words: str) -> None:

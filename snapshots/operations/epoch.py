@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
 from snapshots.models import Account, Attempt, Epoch, Operation, Reason, State
@@ -73,8 +73,8 @@ def watch() -> None:
         match compare(row, seen, last):
             case "new":
                 row, _ = Epoch.objects.get_or_create(pk=1)
-                with _alone():
-                    _write(Witness(*_key(row), last))
+                with _alone():  # and as it is now: another tick may have been first, and sent
+                    _write(Witness(*_key(row), _last()))
             case str(why):
                 stop(Why(why))
     except OSError:
@@ -115,7 +115,11 @@ def stop(why: Epoch.Why) -> None:
         for account in Account.objects.order_by("pk").values_list("pk", flat=True):
             Operation.objects.filter(
                 account=account, state__in=(State.WAITING, State.IN_DOUBT)
-            ).update(reason=Reason.PUT_BACK, revision=Account.next_revision(account))
+            ).update(
+                reason=Reason.PUT_BACK,
+                version=F("version") + 1,  # nothing is decided on what was read before
+                revision=Account.next_revision(account),
+            )
     log.error("sending has stopped: %s", why.label)
 
 
@@ -127,6 +131,11 @@ def suspects() -> QuerySet[Operation]:
     return Operation.objects.filter(
         Q(state=State.QUEUED) | Q(state=State.SENDING), created_at__lte=row.stopped_at
     )
+
+
+def is_doubtful(operation: Operation) -> bool:
+    """Whether it may have been sent, although nothing here shows that it was."""
+    return operation.reason == Reason.PUT_BACK or suspects().filter(pk=operation.pk).exists()
 
 
 def doubt(operation: Operation) -> bool:

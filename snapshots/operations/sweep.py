@@ -30,12 +30,14 @@ def sweep() -> None:
     epoch.watch()
     now = timezone.now()
     rows = Operation.objects.select_related("account", "server", "team", "snapshot")
-    put_back = rows.filter(pk__in=epoch.suspects().values("pk"))
+    suspects = epoch.suspects().values("pk")
+    put_back = rows.filter(pk__in=suspects)
     lost = rows.filter(state=State.SENDING, claim_deadline__lte=now)
     late = (
         rows.filter(state__in=(State.WAITING, State.QUEUED), send_before__lte=now)
         .exclude(stop_requested=True, children__state__in=HOLDING)
         .exclude(reason=Reason.PUT_BACK)  # it may have been sent all the same
+        .exclude(pk__in=suspects)  # so may those beyond this tick's quota
     )
     undecided = rows.filter(state__in=(State.RUNNING, State.IN_DOUBT), due_at__lte=now)
     _each(put_back.order_by("pk"), epoch.doubt)

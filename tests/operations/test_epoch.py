@@ -23,6 +23,7 @@ from snapshots.errors import Refused
 from snapshots.models import Account, Attempt, Epoch, Event, Operation, Reason, State
 from snapshots.operations import epoch
 from snapshots.operations.epoch import Witness, compare
+from snapshots.operations.sweep import QUOTA
 from tests import services
 from tests.conftest import delete, fresh, restore, take
 
@@ -221,6 +222,31 @@ def test_without_a_file_a_person_says_it(stage, server, oscar, tmp_path):
     work(stage, operation.account)
     assert fresh(operation).state in (State.IN_DOUBT, State.RUNNING)
     assert len(changes(stage)) == 1
+
+
+def test_however_many_may_have_been_sent_none_of_them_expires(server, rosa):
+    """The tick doubts so many at a time; of the others nobody may say that they were not sent."""
+    first = take(server, rosa)
+    many = [fresh(first) for _ in range(QUOTA + 20)]
+    for number, one in enumerate(many):
+        one.pk, one.request_key, one.lock_key = None, uuid.uuid4(), f"machine {number}"
+    Operation.objects.bulk_create(many)
+    Operation.objects.update(send_before=first.created_at)
+    epoch.stop(Epoch.Why.SAID)
+    operations.sweep()
+    states = Operation.objects.values_list("state", flat=True)
+    assert set(states) == {State.IN_DOUBT, State.QUEUED}
+
+
+def test_what_may_have_been_sent_cannot_be_cancelled_before_the_tick_has_doubted_it(
+    server, snapshot, rosa
+):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    epoch.stop(Epoch.Why.SAID)
+    for one in (operation, operation.children.get()):
+        with pytest.raises(Refused, match="Too late to cancel"):
+            operations.cancel(fresh(one), actor=rosa)
+    assert set(Operation.objects.values_list("state", flat=True)) == {State.QUEUED}
 
 
 # -- what does not stop anything ------------------------------------------------------------------
