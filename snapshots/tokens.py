@@ -16,6 +16,7 @@ from snapshots.models import User
 from snapshots.provider import errors as wire
 from snapshots.provider.client import Client
 from snapshots.provider.types import Identity, Server
+from snapshots.wire_words import in_our_words
 
 TRIES_A_MINUTE = 5
 HELD_FOR = 600  # seconds between a look at what a token opens and saving it
@@ -59,7 +60,7 @@ def check(api_url: str, token: str, *, actor: User | None = None) -> Checked:
 
 
 def _refusal(error: wire.ProviderError) -> Refused:
-    words = {"words": error.message}
+    words = {"words": in_our_words(error.message) or error.message}
     if not isinstance(error, wire.Declined):
         return Refused(_("The provider could not be asked: %(words)s") % words)
     if error.status == 401:

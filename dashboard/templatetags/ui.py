@@ -47,6 +47,7 @@ from snapshots.estimates import Estimate
 from snapshots.events import line
 from snapshots.models import Account, Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.text import readable, shown, stamp
+from snapshots.wire_words import in_our_words
 
 register = template.Library()
 
@@ -416,9 +417,11 @@ register.filter(readable)
 
 @register.simple_tag
 def provider_words(text: object) -> SafeString | str:
-    """The provider's own sentence: escaped, inert to htmx, never translated."""
+    """The provider's own sentence: escaped, inert to htmx, never translated; or ours, which is."""
     if not text:
         return ""
+    if ours := in_our_words(str(text)):
+        return format_html("<span data-hx-disable>{}</span>", readable(ours))
     return format_html(
         '<q class="provider-words" lang="en" dir="auto" data-hx-disable>{}</q>', shown(text)
     )

@@ -7,11 +7,13 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from snapshots.wire_words import in_our_words
+
 
 class Reason(models.TextChoices):
     """Value and sentence. Placeholders come from the operation's `details`.
 
-    `words` are the provider's own, cleaned and never translated.
+    `words` are the provider's own, cleaned and never translated, or the client's.
     """
 
     # nothing was sent
@@ -113,7 +115,8 @@ class Reason(models.TextChoices):
     VERDICT = "verdict", _("{person} decided: {words}")
 
     def sentence(self, details: dict[str, Any]) -> str:
-        return str(self.label).format_map(Blank(details))
+        words = str(details.get("words", ""))
+        return str(self.label).format_map(Blank(details, words=in_our_words(words) or words))
 
 
 class Blank(dict[str, Any]):
