@@ -186,7 +186,9 @@ def _let_next(account_id: int, lock_key: str) -> None:
         move(first, State.FAILED, Reason.NEEDED_FAILED)
         return
     now, kind = timezone.now(), Kind(first.kind)
-    until = min(now + times.SEND_BEFORE[kind], first.created_at + times.LINE_CAP[kind])
+    until = first.created_at + times.LINE_CAP[kind]
+    if kind != Kind.START:  # what we stopped does not stay so for an outage of some minutes
+        until = min(until, now + times.SEND_BEFORE[kind])
     try:
         if is_put_back:
             move(first, DOUBT, Reason.PUT_BACK, changes={"sent_at": first.created_at})

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from snapshots import operations
+from snapshots import accounts, operations
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Event, Kind, Operation, Reason, Server, State
 from tests.conftest import fresh, take
@@ -142,6 +142,23 @@ def test_a_snapshot_that_fails_does_not_leave_the_server_stopped(stage, server, 
     )
     assert stage.send(create).state == State.FAILED
     assert fresh(go).state == State.QUEUED
+
+
+def test_a_server_that_we_stopped_is_started_after_a_pause_of_hours_too(stage, server, rosa, alice):
+    take(server, rosa, stop_first=True)
+    stop, create, go = three(server)
+    stage.send(stop)
+    stage.watch(stop, times=1)
+    stage.send(create)
+    stage.watch(create, times=6)
+    accounts.pause(server.account, actor=alice)
+    stage.later(hours=5)
+    operations.sweep()
+    assert stage.send(go).state == State.QUEUED
+    accounts.resume(server.account, actor=alice)
+    stage.send(go)
+    assert stage.watch(go, times=1).state == State.SUCCEEDED
+    assert fresh(server).status == "active"
 
 
 def test_a_cancelled_stop_takes_what_follows_with_it(server, rosa):
