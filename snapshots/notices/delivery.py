@@ -28,6 +28,7 @@ RETRY_AFTER = tuple(
 GIVE_UP = timedelta(days=2)  # also what never had its turn
 LEASE = timedelta(seconds=60)  # more than a task may take
 LONGEST_REST = timedelta(minutes=5)
+MAIL_REST = timedelta(seconds=30)
 BEGIN_BEFORE = 15.0  # seconds of one task in which another message may be begun
 KEPT = timedelta(days=30)
 
@@ -88,6 +89,8 @@ def _deliver(row: Delivery) -> None:
     outcome = _send(row)
     if row.webhook and outcome.trouble not in OURS:
         _note_webhook(row.webhook, outcome)
+    if outcome.trouble == Trouble.MAIL:
+        _rest_mail()
     if outcome.trouble == Trouble.NONE:
         _record(row, State.SENT, outcome)
     elif outcome.is_final or row.attempts > len(RETRY_AFTER) or now > row.created_at + GIVE_UP:
@@ -146,6 +149,13 @@ def _note_webhook(webhook: Webhook, outcome: Outcome) -> None:
         with transaction.atomic():
             if mine.filter(off=Webhook.Off.NO).update(off=Webhook.Off.GONE, off_at=now):
                 events.record(events.Verb.WEBHOOK_GONE, team=webhook.team, webhook=webhook.name)
+
+
+def _rest_mail() -> None:
+    """A mail server that is not there costs seconds a mail, which are not taken from webhooks."""
+    until = timezone.now() + MAIL_REST
+    mails = Delivery.objects.filter(state=State.WAITING, webhook=None, due_at__lt=until)
+    mails.update(due_at=until)
 
 
 def tidy() -> None:

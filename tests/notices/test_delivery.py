@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
@@ -409,8 +410,28 @@ def test_what_the_mail_server_says_decides(
     failing_mail(error)
     fails(operation)
     a_tick()
-    rows = list(Delivery.objects.values_list("state", "trouble", "status"))
-    assert rows == [(state, trouble, status)] * 2
+    rows = list(Delivery.objects.order_by("pk").values_list("state", "trouble", "status"))
+    told = (state, trouble, status)
+    assert rows == [told, ("waiting", "", None) if trouble == "mail" else told]
+
+
+@pytest.mark.usefixtures("mailing")
+def test_a_mail_server_that_is_not_there_costs_one_attempt_and_the_webhooks_nothing(
+    stage, operation, receiving, failing_mail, settings
+):
+    working = settings.EMAIL_BACKEND
+    failing_mail(TimeoutError())
+    for _ in range(3):
+        fails(operation)
+    there = receiving()
+    a_tick()
+    assert there.told == ["create.failed"] * 3
+    mails = Delivery.objects.filter(webhook=None)
+    assert sum(mails.values_list("attempts", flat=True)) == 1
+    settings.EMAIL_BACKEND = working
+    stage.later(seconds=31)
+    a_tick()
+    assert mails.filter(state="sent").count() == len(mail.outbox) == 6
 
 
 @pytest.fixture
@@ -422,7 +443,7 @@ def failing_mail(settings):
     module = ModuleType("tests_failing_mail")
 
     def with_error(error: Exception) -> None:
-        class Backend(mail.backends.base.BaseEmailBackend):
+        class Backend(BaseEmailBackend):
             def send_messages(self, messages):
                 raise error
 
