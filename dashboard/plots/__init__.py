@@ -15,7 +15,18 @@ where they keep their size and the direction of their language.
 
 from __future__ import annotations
 
-from dashboard.plots.fleet import AGES, FRESH, Age, Big, Coverage, ages, biggest, coverage, slots
+from dashboard.plots.fleet import (
+    AGES,
+    FRESH,
+    Age,
+    Big,
+    Coverage,
+    ages,
+    biggest,
+    coverage,
+    coverage_of,
+    slots,
+)
 from dashboard.plots.series import Durations, Ran, Sizes, durations, sizes
 
 __all__ = [
@@ -30,6 +41,7 @@ __all__ = [
     "ages",
     "biggest",
     "coverage",
+    "coverage_of",
     "durations",
     "sizes",
     "slots",

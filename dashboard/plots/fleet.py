@@ -41,6 +41,14 @@ class Age(NamedTuple):
             found &= Q(**{f"{field}__gt": now - self.until})
         return found
 
+    def holds(self, at: datetime | None, now: datetime) -> bool:
+        """The same for one time."""
+        if at is None or (self.since is None and self.until is None):
+            return at is None and self.since is None and self.until is None
+        return (self.since is None or at <= now - self.since) and (
+            self.until is None or at > now - self.until
+        )
+
     @property
     def is_fresh(self) -> bool:
         return self.until is not None and self.until <= FRESH
@@ -80,7 +88,15 @@ class Coverage(NamedTuple):
 
 def coverage(servers: QuerySet[Server], now: datetime) -> Coverage:
     """One bar of those of `servers` that are still listed. A part's key filters the list."""
-    numbers = _by_age(servers, now, AGES)
+    return _coverage(_by_age(servers, now, AGES))
+
+
+def coverage_of(newest: Sequence[datetime | None], now: datetime) -> Coverage:
+    """The same of servers whose newest snapshots are known."""
+    return _coverage([sum(age.holds(at, now) for at in newest) for age in AGES])
+
+
+def _coverage(numbers: Sequence[int]) -> Coverage:
     widths = shares(numbers)
     starts = [0.0, *accumulate(widths)]
     parts = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When, Window
+from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -15,10 +15,10 @@ from django.views.decorators.http import require_safe
 
 from dashboard import expected, live, plots
 from dashboard.live import Fragment
+from dashboard.plots import FRESH
 from dashboard.teams_here import here
-from dashboard.views.server_list import is_old, with_figures
 from snapshots import operations
-from snapshots.models import Account, Kind, Operation, Server, Snapshot, State, Webhook
+from snapshots.models import Account, Kind, Operation, Server, State, Webhook
 from snapshots.models.operation import HOLDING, OPEN
 from snapshots.permissions import (
     MANAGE_WEBHOOKS,
@@ -100,6 +100,14 @@ class Some(list[Any]):
         return self.total - len(self)
 
 
+def first(listed: Iterable[Any]) -> Some:
+    """The first few of what was read."""
+    known = list(listed)
+    found = Some(known[:NAMED])
+    found.total = len(known)
+    return found
+
+
 def some(rows: QuerySet[Any], most: int) -> Some:
     """The first `most` of `rows` and their number, in one question."""
     found = Some(rows.annotate(in_all=Window(Count("pk")))[:most])
@@ -107,38 +115,40 @@ def some(rows: QuerySet[Any], most: int) -> Some:
     return found
 
 
+class Reach(NamedTuple):
+    """How far back a server can go, and how many snapshots take a slot of it."""
+
+    pk: int
+    name: str
+    newest_at: datetime | None
+    taken: int
+    slots: int
+
+
 def covered(servers: QuerySet[Server], now: datetime) -> dict[str, Any]:
-    """How far back the servers can go, and those that cannot, or not to anything recent."""
-    coverage = plots.coverage(servers, now)
-    listed = with_figures(servers.filter(gone_at=None))
-    numbers = {part.key: part.number for part in coverage.parts}
-    old = listed.filter(is_old(), newest_at__isnull=False).order_by("newest_at", "pk")
-    without = listed.filter(newest_at=None).order_by("name", "pk")
-    behind = coverage.total - coverage.covered - numbers["none"]
-    return {
-        "coverage": coverage,
-        "without": some(without, NAMED) if numbers["none"] else Some(),
-        "old": some(old, NAMED) if behind else Some(),
-        "full": some(full(servers.filter(gone_at=None)).order_by("name", "pk"), NAMED),
-    }
+    """How far back the servers can go, those that cannot, or not to anything recent, or are full.
 
-
-def full(servers: QuerySet[Server]) -> QuerySet[Server]:
-    """Servers without a free slot: one pass over the snapshots, not one question a server.
-
-    As everywhere, a snapshot that is being taken counts, of which a server has one at most.
+    One pass over the snapshots. As everywhere, one that is being taken counts, of which a server
+    has one at most.
     """
-    taking = Snapshot.objects.filter(server__in=servers, gone_at=None).exclude(status="failed")
-    counted = taking.order_by().values("server").annotate(number=Count("pk"))
-    limit = F("server__account__slots")
+    done = Q(snapshots__gone_at=None, snapshots__status="completed")
+    takes = Q(snapshots__gone_at=None) & ~Q(snapshots__status="failed")
+    figures = servers.filter(gone_at=None).annotate(
+        newest_at=Max("snapshots__created_at", filter=done), taken=Count("snapshots", filter=takes)
+    )
+    fields = ("pk", "name", "newest_at", "taken", "account__slots")
+    listed = [Reach(*row) for row in figures.order_by("name", "pk").values_list(*fields)]
     coming = Operation.objects.filter(
         Q(snapshot=None) | Q(snapshot__gone_at__isnull=False), kind=Kind.CREATE, state__in=HOLDING
     )
-    return servers.filter(
-        Q(pk__in=counted.filter(number__gte=limit).values("server"))
-        | Q(pk__in=counted.filter(number=limit - 1).values("server"))
-        & Q(pk__in=coming.values("server"))
-    )
+    is_coming = set(coming.values_list("server", flat=True))
+    old = [one for one in listed if one.newest_at and one.newest_at < now - FRESH]
+    return {
+        "coverage": plots.coverage_of([one.newest_at for one in listed], now),
+        "without": first(one for one in listed if not one.newest_at),
+        "old": first(sorted(old, key=lambda one: (one.newest_at, one.pk))),
+        "full": first(one for one in listed if one.taken + (one.pk in is_coming) >= one.slots),
+    }
 
 
 # -- accounts -------------------------------------------------------------------------------------

@@ -62,6 +62,8 @@ def test_every_age_falls_into_exactly_one_part(web, ages):
     for n, edge in enumerate(edges):
         a_snapshot(a_server(web.account, f"s-{n}"), created_at=now - edge)
     numbers = fleet._by_age(Server.objects.filter(account=web.account), now, ages)
+    found = [None, *(now - edge for edge in edges)]
+    assert numbers == [sum(age.holds(at, now) for at in found) for age in ages]
     assert sum(numbers) == len(edges) + 1
     assert numbers == [1] * len(ages)
 
