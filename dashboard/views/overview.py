@@ -167,6 +167,7 @@ def next_looks(accounts: list[Account], now: datetime) -> Some:
     soonest = Some(sorted(due, key=lambda one: one.next_pass_at)[:LISTED])
     for account in soonest:
         account.is_due = account.next_pass_at <= now + SOON
+        account.true_until = max(account.next_pass_at, now + 2 * SOON)  # on a page that stays open
     soonest.total = len(due)
     return soonest
 

@@ -39,6 +39,7 @@
       const passed = now - Date.parse(one.dateTime) / 1000;
       if (passed < twoDays) write(one, ago(passed));
     }
+    for (const one of document.querySelectorAll("[data-until]")) one.hidden = now > one.dataset.until;
     draw();
   }
 

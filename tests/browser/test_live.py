@@ -126,6 +126,15 @@ def test_a_look_that_finds_no_change_is_told_on_an_open_page(fleet, alice, visit
     assert page.polls == [204]
 
 
+def test_what_was_to_come_is_not_told_when_its_time_has_passed(fleet, alice, visit):
+    Account.objects.update(next_pass_at=timezone.now() + timedelta(hours=1))
+    page = visit(alice, "/")
+    words = page.locator("#next [data-until]")
+    expect(words).to_contain_text("Next look at")
+    words.evaluate("(one) => { one.dataset.until = Date.now() / 1000; }")
+    expect(words).to_be_hidden(timeout=3000)
+
+
 def test_a_dead_session_leads_to_the_sign_in_and_back(running, alice, visit):
     page = visit(alice, "/settings/")
     page.context.clear_cookies()

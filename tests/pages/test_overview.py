@@ -103,8 +103,10 @@ def test_a_thousand_operations_are_counted_and_a_few_listed(web, oscar, client_o
 
 
 def test_it_says_when_each_account_is_looked_at_next(web, vera, client_of):
-    Account.objects.update(next_pass_at=timezone.now() + timedelta(minutes=5))
-    assert "Production Last complete look just now. Next look in" in overview(vera, client_of)
+    due = timezone.now() + timedelta(minutes=5)
+    Account.objects.update(next_pass_at=due)
+    words = f"Production Last complete look just now. Next look at {due:%H:%M:%S}."
+    assert words in overview(vera, client_of)
     Account.objects.update(next_pass_at=timezone.now(), complete_pass_at=None)
     page = overview(vera, client_of)
     assert "Production No complete look yet. The next look is due now." in page
