@@ -52,8 +52,12 @@ def _name(text: str) -> str:
 
 
 def locked(team: Team) -> Team:
-    """The team's row, so that nobody else changes who is in it until this transaction ends."""
-    return Team.objects.select_for_update().get(pk=team.pk)
+    """The team's row, so that nobody else changes who is in it until this transaction ends.
+
+    Rows that only refer to the team, such as lines of the history, are written meanwhile: if they
+    had to wait, who holds a webhook and who removes its owner would wait for each other.
+    """
+    return Team.objects.select_for_update(no_key=True).get(pk=team.pk)
 
 
 # -- members --------------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """Who may make whom what. The last owner stays, also when two go at once."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from snapshots import teams
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Event, Membership, Role, State, User
+from snapshots.notices import webhooks
 from snapshots.permissions import may
 from tests.conftest import fresh, member, take
 from tests.operations.test_guarantees import at_once
@@ -131,6 +134,17 @@ def test_a_team_needs_a_name_that_fits(alice, team, name):
     assert refusal.value.field == "name"
     with pytest.raises(Refused):
         teams.rename_team(team, name, actor=alice)
+
+
+def test_who_changes_a_team_keeps_nobody_from_writing_about_it(team, alice, rosa):
+    """Only PostgreSQL locks rows, and could lock them for whoever refers to them too."""
+    webhook, _secret = webhooks.add_own(
+        team, name="Chat", address="https://chat.example.com/", actor=rosa
+    )
+    with CaptureQueriesContext(connection) as asked:
+        webhooks.new_secret(webhook, actor=rosa)
+        teams.remove_member(rosa.memberships.get(), actor=alice)
+    assert not [query["sql"] for query in asked if query["sql"].endswith("FOR UPDATE")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -51,7 +51,7 @@ def add(
     require(actor, MANAGE_WEBHOOKS, team)
     values = _where(name, address) | {"topics": _chosen(topics)}
     with transaction.atomic():
-        Team.objects.select_for_update().get(pk=team.pk)
+        Team.objects.select_for_update(no_key=True).get(pk=team.pk)
         if team.webhooks.filter(member=None).count() >= MOST:
             raise Refused(_("A team has at most %(most)d webhooks.") % {"most": MOST})
         return _add(Webhook(team=team, **values), Verb.WEBHOOK_ADDED, actor)
@@ -62,7 +62,7 @@ def add_own(team: Team, *, name: str, address: str, actor: User) -> tuple[Webhoo
     require(actor, VIEW, team)
     values = _where(name, address)
     with transaction.atomic():
-        Team.objects.select_for_update().get(pk=team.pk)
+        Team.objects.select_for_update(no_key=True).get(pk=team.pk)
         member = Membership.objects.get(team=team, user=actor)
         if member.webhooks.count() >= MOST_OWN:
             raise Refused(
@@ -89,7 +89,7 @@ def change(
     if webhook.member is None:
         values["topics"] = _chosen(topics)
     with transaction.atomic():
-        row = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        row = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
         for field, value in values.items():
             setattr(row, field, value)
         row.failures, row.resting_until = 0, None
@@ -134,7 +134,7 @@ def new_secret(webhook: Webhook, *, actor: User) -> str:
     require_webhook(actor, webhook)
     secret = signing.new_secret()
     with transaction.atomic():
-        row = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        row = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
         if row.has_old_secret:
             raise Refused(
                 _("The old secret still signs. End it first, or make a new one when it has ended.")
