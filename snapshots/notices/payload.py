@@ -24,7 +24,8 @@ def body(row: Delivery) -> bytes:
         "timestamp": (event.at if event else row.created_at).isoformat(timespec="milliseconds"),
         "data": _data(event) if event else {},
     }
-    told["data"] = {"topic": row.topic, "team": _named(row.team)} | told["data"]
+    team = event.data.get("team") if event else row.team.name
+    told["data"] = {"topic": row.topic, "team": {"id": row.team_id, "name": team}} | told["data"]
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -54,10 +55,6 @@ def _data(event: Event) -> dict[str, Any]:
             "url": address_of(event),
         }
     return told
-
-
-def _named(team: Any) -> dict[str, Any]:
-    return {"id": team.pk, "name": team.name}
 
 
 def post_to(webhook: Webhook, row: Delivery) -> Outcome:

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from snapshots import events, notices
+from snapshots import events, notices, teams
 from snapshots.events import Verb
 from snapshots.models import Delivery, Event, Operation, Role, Webhook
 from snapshots.notices import delivery as delivering
@@ -106,6 +106,18 @@ def test_what_fails_is_repeated_at_its_times_with_the_same_id_and_body(stage, op
     assert len({body for _headers, body in there.heard}) == 1
     assert len({headers["webhook-timestamp"] for headers, _body in there.heard}) == 7
     assert all(verifies(headers, body, there.secret) for headers, body in there.heard)
+
+
+def test_a_later_attempt_says_the_same_of_a_renamed_team(stage, operation, receiving, alice):
+    there = receiving(ERROR, OK)
+    fails(operation)
+    a_tick()
+    teams.rename_team(operation.team, "Southwind", actor=alice)
+    stage.later(seconds=5)
+    a_tick()
+    first, second = (body for _headers, body in there.heard)
+    assert first == second
+    assert json.loads(first)["data"]["team"]["name"] == "Northwind"
 
 
 def test_a_later_attempt_may_succeed(stage, operation, receiving):
