@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,7 +16,8 @@ from django.utils import timezone
 
 PORTION = 500  # rows read, completed and written at a time
 TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Behind spaces too, and in the wide letters of East Asia: spreadsheets differ in what they skip.
+FORMULA = re.compile(r"\s*[-=+@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 
 Record = Iterable[Any]  # values in the order of the fields
 
@@ -76,4 +78,4 @@ def plain(value: Any) -> Any:
 
 def harmless(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula, as text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value

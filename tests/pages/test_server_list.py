@@ -238,7 +238,7 @@ def test_the_file_has_what_the_filter_leaves(account, oscar, client_of):
     }
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "  =", "\uff1d"])
 def test_no_name_is_a_formula(account, alice, client_of, first):
     a_server(account, f"{first}HYPERLINK(1)")
     _answer, body = file(client_of(alice), format="csv")
