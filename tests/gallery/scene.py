@@ -227,7 +227,8 @@ def _operations(
         ("create", LONG_NAME, "cancelled", oscar, ago(hours=4), 9, {}),
         ("delete", "cache-1", "succeeded", rosa, ago(hours=3), 4, {"snapshot": newest("cache-1")}),
         ("restore", "cache-1", "not_applied", rosa, ago(hours=2), 300,
-         {"snapshot": newest("cache-1"), "reason": "not_listed"}),
+         {"snapshot": newest("cache-1"), "reason": "verdict",
+          "details": {"person": rosa.name, "words": "The panel shows no restore that day."}}),
         ("create", "build-7", "expired", oscar, ago(minutes=95), 600, {"reason": "too_late"}),
         ("create", "mail-1", "in_doubt", oscar, ago(minutes=12), 0,
          {"reason": "no_answer", "details": {"words": "the connection was closed"}}),
@@ -258,7 +259,9 @@ def _told(
 ) -> Operation:
     """An operation asked for `at`, with its lines in the history and what was sent."""
     ended = at + timedelta(seconds=seconds) if seconds else None
-    sent = at + timedelta(seconds=2) if state not in {"queued", "waiting", "cancelled"} else None
+    unsent = {"queued", "waiting", "cancelled", "expired"}
+    sent = None if state in unsent else at + timedelta(seconds=2)
+    verdict = "said_no" if more.get("reason") == "verdict" else state
     took = state in {"running", "succeeded"} and kind != "delete"
     fields = {
         "created_at": at,
@@ -273,11 +276,12 @@ def _told(
     operation = an_operation(kind, server, state, by, **fields)
     verbs = ["asked", *(["sending"] if sent else []), *(["running"] if took else [])]
     if state not in {"queued", "waiting", "running"}:
-        verbs.append(state)
+        verbs.append(verdict)
     for n, verb in enumerate(verbs):
-        _line(operation, verb, ended if verb == state and ended else at + timedelta(seconds=n))
+        _line(operation, verb, ended if verb == verdict and ended else at + timedelta(seconds=n))
     if sent:
-        outcome = "accepted" if took else "unknown" if state == "in_doubt" else "declined"
+        unclear = {"in_doubt", "needs_person", "not_applied"}
+        outcome = "accepted" if took else "unknown" if state in unclear else "declined"
         Attempt.objects.create(
             operation=operation,
             number=1,
@@ -292,7 +296,7 @@ def _told(
 
 
 def _line(operation: Operation, verb: str, at: datetime) -> None:
-    asked = verb in {"asked", "cancelled"}
+    asked = verb in {"asked", "cancelled", "said_no"}
     LINES.append(
         Event(
             at=at,

@@ -172,7 +172,7 @@ def undecided(web, old, rosa):
 def test_a_person_gets_all_the_evidence(undecided, rosa, client_of):
     page = page_of(undecided, rosa, client_of)
     for words in (
-        "What we saw cannot decide whether it happened.",
+        "Somebody must look, and say whether it happened.",
         "Please look at web-1 in the provider’s own panel",
         "No clear answer came back. HTTP 504.",
         "<b>Gateway</b> Time-out",
