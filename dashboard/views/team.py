@@ -152,7 +152,12 @@ def leave(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("You are no longer in %(team)s.") % {"team": name})
         return see_other(request, "overview")
     membership = Membership.objects.get(team=team, user=request.user)
-    context = {"team": team, "form": form, "unsent": teams.unsent(membership)}
+    context = {
+        "team": team,
+        "form": form,
+        "unsent": teams.unsent(membership),
+        "webhooks": membership.webhooks.exists(),
+    }
     return render(request, "team/leave.html", context, status=422 if form.is_bound else 200)
 
 

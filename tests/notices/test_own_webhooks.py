@@ -87,6 +87,14 @@ def test_who_leaves_the_team_leaves_no_webhook_and_nothing_waiting(
     assert not Delivery.objects.exists()
 
 
+def test_who_is_about_to_leave_is_told_that_it_goes(client_of, team, vera, own):
+    words = "The webhooks of your own for this team are removed."
+    address = f"/team/{team.pk}/leave/"
+    assert words in text(client_of(vera).get(address))
+    own.delete()
+    assert words not in text(client_of(vera).get(address))
+
+
 def test_who_may_not_sign_in_any_more_is_told_nothing_that_waited(
     stage, server, team, oscar, receiving
 ):
