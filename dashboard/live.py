@@ -256,19 +256,25 @@ def _states(states: Iterable[str]) -> str:
 LATELY = f"""
     SELECT o.id, o.kind, o.state, o.name, o.team_id, o.account_id, o.server_id, o.snapshot_id,
         o.parent_id, o.batch_id, o.asked_by_id, o.revision, o.created_at, o.sent_at,
-        o.accepted_at, o.ended_at, s.name AS server_name, s.plan AS server_plan
-    FROM snapshots_operation o JOIN snapshots_server s ON s.id = o.server_id
-    WHERE o.id IN (
-        SELECT id FROM (
-            SELECT id FROM snapshots_operation WHERE state IN ({_states([State.WAITING, *HOLDING])})
+        o.accepted_at, o.ended_at, s.name AS server_name, s.plan AS server_plan,
+        t.in_all, t.holding, t.needing
+    FROM (
+        SELECT * FROM (
+            SELECT id, COUNT(*) OVER () AS in_all,
+                COUNT(CASE WHEN parent_id IS NULL AND state <> '{State.WAITING}' THEN 1 END)
+                    OVER () AS holding,
+                COUNT(CASE WHEN parent_id IS NULL AND state = '{State.NEEDS_PERSON}' THEN 1 END)
+                    OVER () AS needing
+            FROM snapshots_operation WHERE state IN ({_states([State.WAITING, *HOLDING])})
             AND team_id IN (SELECT team_id FROM snapshots_membership WHERE user_id = %s)
-            ORDER BY id DESC LIMIT {MOST_ROWS}
-        ) under_way UNION ALL SELECT id FROM (
-            SELECT id FROM snapshots_operation WHERE ended_at IS NOT NULL
+            ORDER BY CASE state WHEN '{State.NEEDS_PERSON}' THEN 0 ELSE 1 END, id DESC
+            LIMIT {MOST_ROWS}
+        ) under_way UNION ALL SELECT * FROM (
+            SELECT id, 0, 0, 0 FROM snapshots_operation WHERE ended_at IS NOT NULL
             AND team_id IN (SELECT team_id FROM snapshots_membership WHERE user_id = %s)
             ORDER BY ended_at DESC, id DESC LIMIT 10
         ) ended
-    )
+    ) t JOIN snapshots_operation o ON o.id = t.id JOIN snapshots_server s ON s.id = o.server_id
     ORDER BY o.id DESC
 """  # noqa: S608 nothing in it but our own words
 
@@ -282,9 +288,10 @@ class Tray:
         self.ended = sorted(
             (one for one in rows if one.is_ended), key=lambda one: one.ended_at, reverse=True
         )
-        mine = [one for one in self.under_way if one.parent_id is None]
-        self.needing = sum(one.state == State.NEEDS_PERSON for one in mine)
-        self.running = sum(one.holds for one in mine) - self.needing
+        self.in_all = self.needing = self.running = 0
+        for one in self.under_way[:1]:  # each row tells of all, of which some were not read
+            self.in_all, self.needing = one.in_all, one.needing
+            self.running = one.holding - one.needing
 
     def rows_under_way(self) -> list[SafeString]:
         return self._rows(self.under_way[:LISTED])
@@ -295,7 +302,7 @@ class Tray:
     @property
     def more(self) -> int:
         """How many are under way that are not listed."""
-        return max(0, len(self.under_way) - LISTED)
+        return max(0, self.in_all - LISTED)
 
     @staticmethod
     def _rows(operations: list[Operation]) -> list[SafeString]:

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -143,6 +144,19 @@ def test_the_tray_shows_what_runs_and_the_title_counts_it(server, rosa, vera, cl
     html = page(client_of(vera))
     assert "Snapshot before-update of web-1" in html
     assert "<title>(1) " in html
+
+
+def test_the_tray_counts_all_and_never_loses_what_needs_a_person(server, rosa, vera, client_of):
+    first = take(server, rosa)
+    many = [Operation.objects.get(pk=first.pk) for _ in range(70)]
+    for number, one in enumerate(many):
+        one.pk, one.request_key, one.lock_key = None, uuid4(), f"machine {number}"
+    Operation.objects.bulk_create(many)
+    Operation.objects.filter(pk=first.pk).update(state=State.NEEDS_PERSON)
+    html = page(client_of(vera))
+    assert "Operations: 70 running, 1 waiting for a person" in html
+    assert "and 61 more" in html
+    assert "<title>(70) " in html
 
 
 def test_another_team_sees_nothing_of_it(server, rosa, mallory, client_of):
