@@ -87,7 +87,7 @@ def posted_by_mail(invitation: Invitation, link: str) -> str:
         return "none"
     if settings.EMAIL_BACKEND.split(".")[-2] in NO_MAIL:
         return "off"
-    team = invitation.team.name
+    team = shown(invitation.team.name)
     body = render_to_string("invitations/mail.txt", {"invitation": invitation, "link": link})
     try:
         send_mail(

@@ -128,7 +128,9 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "attempts": attempts,
         "showings": showings(sightings),
         "events": events,
-        "may_cancel": operation.state in CANCELLABLE and not operation.stop_requested,
+        "may_cancel": operation.state in CANCELLABLE
+        and not operation.stop_requested
+        and not operations.is_doubtful(operation),
         "why_not": why_not(user, right, operation.account.team),
         "start": start_offer(operation.server, user) if operation.is_ended else None,
         "form": Verdict(),

@@ -14,6 +14,7 @@ from snapshots.operations.batches import (
     request_deletes,
     snapshot_name,
 )
+from snapshots.operations.epoch import is_doubtful
 from snapshots.operations.hindrances import against_creates, against_deletes
 from snapshots.operations.lines import line, lines
 from snapshots.operations.rules import (
@@ -38,6 +39,7 @@ __all__ = [
     "due",
     "facts",
     "give_verdict",
+    "is_doubtful",
     "line",
     "lines",
     "removed",

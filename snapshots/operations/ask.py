@@ -165,7 +165,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
     """
     with _audited(actor, operation.server, operation.snapshot):
         require(actor, right_for(operation), operation.team)
-        too_late = Refused(_("Too late to cancel: it has been sent, or has ended already."))
+        too_late = Refused(_("Too late to cancel: it may have been sent, or has ended already."))
         if epoch.is_doubtful(operation):
             raise too_late
         with transaction.atomic():

@@ -192,6 +192,14 @@ def test_with_an_address_it_is_sent_by_mail_too(team, alice, client_of):
     assert link_on(page) in message.body
 
 
+def test_a_name_adds_no_lines_of_its_own_to_the_mail(team, alice, client_of):
+    alice.name = "Alice\n\nPay at https://evil.example.com/"
+    alice.save()
+    make(client_of(alice), team, email="nora@example.com")
+    [message] = mail.outbox
+    assert message.body.strip().splitlines()[0].startswith("Alice  Pay at")
+
+
 def test_without_an_address_nothing_is_sent(team, alice, client_of):
     make(client_of(alice), team)
     assert mail.outbox == []

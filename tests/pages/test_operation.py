@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from snapshots.models import Attempt, Event, Kind, Operation, Pass, Sighting, State
+from snapshots.models import Attempt, Epoch, Event, Kind, Operation, Pass, Sighting, State
+from snapshots.operations import epoch
 from tests.conftest import delete, fresh, restore, take
 from tests.pages.factories import (
     a_server,
@@ -114,7 +115,7 @@ def test_what_was_sent_cannot_be_cancelled_and_the_answer_says_so(stage, server,
     operation = stage.send(take(server, oscar))
     answer = client_of(oscar).post(f"/operations/{operation.pk}/cancel/")
     assert answer.status_code == 409
-    assert "Too late to cancel: it has been sent, or has ended already." in text(answer)
+    assert "Too late to cancel: it may have been sent, or has ended already." in text(answer)
     assert fresh(operation).state == State.RUNNING
 
 
@@ -315,6 +316,28 @@ def test_what_stands_in_line_says_behind_what_and_can_be_cancelled(
     address = f"/operations/{stopped_first.pk}/cancel/"
     client.post(address, form_on(answer, address))
     assert fresh(stopped_first).state == State.CANCELLED
+
+
+def test_what_waits_in_a_database_that_was_put_back_is_not_called_unsent(
+    stopped_first, rosa, client_of
+):
+    epoch.stop(Epoch.Why.SAID)
+    html = page_of(fresh(stopped_first), rosa, client_of)
+    assert "it may have been sent before, and is not sent again" in html
+    assert "Nothing has been sent" not in html and "You can cancel it" not in html
+    assert "Cancel this snapshot" not in html
+    assert "Cancel this stop" not in page_of(stopped_first.needs, rosa, client_of)
+
+
+def test_no_worker_means_no_promise_of_seconds(settings, tmp_path, web, rosa, client_of):
+    operation = an_operation(Kind.CREATE, web, State.QUEUED, rosa)
+    promise = "It is sent as soon as a worker is free, usually within seconds."
+    assert promise in page_of(operation, rosa, client_of)
+    settings.HEARTBEAT_FILE = str(tmp_path / "never")
+    Operation.objects.update(due_at=timezone.now() - timedelta(minutes=1))
+    html = page_of(operation, rosa, client_of)
+    assert promise not in html
+    assert "is done when one is back, or expires unsent" in html
 
 
 def test_the_last_in_line_names_all_that_come_before_it(stopped_first, rosa, client_of):
