@@ -34,11 +34,11 @@ def meaning(kind: Kind, answer: Accepted[Any] | Exception, attempt: int) -> Mean
             state = State.SUCCEEDED if kind == Kind.DELETE else State.RUNNING
             return Meaning(Outcome.ACCEPTED, state, Reason.ACCEPTED)
         case wire.NotSent():
-            wait = min(times.RETRY_FIRST * 2 ** (attempt - 1), times.RETRY_MOST)
             words = {"words": answer.message}
+            wait = times.retry_after(attempt - 1)
             return Meaning(Outcome.NOT_SENT, State.QUEUED, Reason.NOT_SENT, words, wait=wait)
         case wire.Declined():
-            return _declined(kind, answer)
+            return _declined(kind, answer, attempt)
         case wire.ProviderError():
             return Meaning(
                 Outcome.UNKNOWN, State.IN_DOUBT, Reason.NO_ANSWER, {"words": answer.message}
@@ -47,7 +47,7 @@ def meaning(kind: Kind, answer: Accepted[Any] | Exception, attempt: int) -> Mean
             return Meaning(Outcome.UNKNOWN, State.IN_DOUBT, Reason.OUR_FAULT)
 
 
-def _declined(kind: Kind, answer: wire.Declined) -> Meaning:
+def _declined(kind: Kind, answer: wire.Declined, attempt: int) -> Meaning:
     words = {"words": answer.message}
 
     def failed(reason: Reason, **more: bool) -> Meaning:
@@ -70,15 +70,15 @@ def _declined(kind: Kind, answer: wire.Declined) -> Meaning:
                 State.QUEUED,
                 Reason.BUSY,
                 words,
-                wait=_polite(answer.retry_after),
+                wait=_polite(answer.retry_after, attempt),
                 slow_down=True,
             )
         case _:
             return failed(Reason.PROVIDER_SAID)
 
 
-def _polite(retry_after: float | None) -> float:
+def _polite(asked: float | None, attempt: int) -> float:
     """Seconds to wait after a 429: what was asked, within bounds, and not all at once."""
-    asked = times.RETRY_FIRST if retry_after is None else retry_after
-    bounded = min(max(asked, times.RETRY_AFTER_LEAST), times.RETRY_AFTER_MOST)
+    own = times.retry_after(attempt - 1)
+    bounded = min(max(asked or 0.0, own), times.RETRY_AFTER_MOST)
     return bounded + random.uniform(0, min(bounded / 10, 30))  # noqa: S311

@@ -110,9 +110,10 @@ def _look(operation: Operation, client: Client) -> Look | None:
             accounts.token_refused(operation.account)
         if error.status == 429:
             budget.slow_down(operation.account_id)
-        wait = max(error.retry_after or 0, times.RETRY_FIRST)
+        wait = max(error.retry_after or 0, times.retry_after(operation.account.failed_passes))
         wait = min(wait, times.RETRY_AFTER_MOST)
         _defer(operation, wait, Reason.NO_READ, words=error.message)
+        _put_off_others(operation, wait)
         return None
     if not (servers.complete and snapshots.complete):
         _defer(operation, times.RETRY_FIRST, Reason.NO_READ, words="the listing was not complete")
@@ -349,3 +350,11 @@ def _defer(operation: Operation, seconds: float, reason: Reason, **details: str)
             details=details,
             revision=revision,
         )
+
+
+def _put_off_others(operation: Operation, seconds: float) -> None:
+    """What one could not read, the account's others need not try: each may hang for seconds."""
+    until = timezone.now() + timedelta(seconds=seconds)
+    Operation.objects.filter(
+        account=operation.account_id, state=State.QUEUED, due_at__lt=until
+    ).update(due_at=until)

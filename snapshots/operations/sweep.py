@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet, Window
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -85,17 +85,22 @@ def _decide(operation: Operation, now: datetime) -> None:
 def due() -> list[int]:
     """Ids of queued operations to send now, each announced at most every few seconds.
 
-    Operations that wait for their safety snapshot, and those of paused accounts, are not due.
+    Operations that wait for their safety snapshot, and those of paused accounts, are not due. Of an
+    account that could not be read lately one is due at a time, lest they keep every worker waiting.
     """
     now = timezone.now()
+    queued = Operation.objects.filter(state=State.QUEUED)
+    in_trouble = Q(account__in=queued.filter(reason=Reason.NO_READ).values("account"))
+    is_tried = Q(account__in=queued.exclude(times.may_nudge(now)).values("account"))
     ranked = (
-        Operation.objects.filter(state=State.QUEUED, due_at__lte=now, account__paused="")
-        .filter(times.may_nudge(now))
+        queued.filter(times.may_nudge(now), due_at__lte=now, account__paused="")
+        .exclude(in_trouble & is_tried)
         .exclude(children__state__in=HOLDING)
         .annotate(
-            rank=Window(RowNumber(), partition_by=F("account_id"), order_by=F("due_at").asc())
+            rank=Window(RowNumber(), partition_by=F("account_id"), order_by=F("due_at").asc()),
+            most=Case(When(in_trouble, then=1), default=QUOTA_PER_ACCOUNT),
         )
-        .filter(rank__lte=QUOTA_PER_ACCOUNT)
+        .filter(rank__lte=F("most"))
         .order_by("rank", "due_at")
         .values_list("pk", flat=True)[:QUOTA]
     )

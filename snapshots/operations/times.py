@@ -37,9 +37,14 @@ LINE_CAP = {
     Kind.START: timedelta(hours=48),
 }
 SEND_BEFORE_CAP = timedelta(minutes=60)  # for a restore that waits for its safety snapshot
-RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds, after a request that was not sent
-RETRY_AFTER_LEAST, RETRY_AFTER_MOST = 1.0, 3600.0  # seconds, after a 429
+RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds, before something is tried again
+RETRY_AFTER_MOST = 3600.0  # seconds that the provider may make us wait
 GIVE_UP = timedelta(hours=24)
+
+
+def retry_after(failures: int) -> float:
+    """Seconds to wait after so many failures before this one: twice as long each time."""
+    return min(RETRY_FIRST * 2.0 ** min(failures, 8), RETRY_MOST)
 
 
 def scaled(seconds: float) -> timedelta:
