@@ -14,7 +14,7 @@ from snapshots import operations
 from snapshots.errors import Refused
 from snapshots.models import Event, Operation, State
 from snapshots.operations.states import ALLOWED, TABLE, move
-from tests.conftest import fresh, member, restore, take
+from tests.conftest import fresh, restore, take
 
 
 def test_the_table_of_transitions_has_no_way_out_of_an_end():
@@ -124,44 +124,11 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_people_at_once_one_is_accepted_and_the_others_are_told_by_whom(snapshot, team):
-    from snapshots.models import Role
-
-    people = [member(f"Person {n}", Role.RESTORER, team) for n in range(20)]
-    results = at_once(*[lambda person=person: restore(snapshot, person) for person in people])
-    accepted = [r for r in results if isinstance(r, Operation)]
-    refused = [r for r in results if isinstance(r, Refused)]
-    assert (len(accepted), len(refused)) == (1, 19)
-    assert all(f"{accepted[0].asked_by_name} asked to restore" in str(r) for r in refused)
-
-
-@pytest.mark.django_db(transaction=True)
 def test_of_ten_workers_with_the_same_message_one_sends(stage, snapshot, rosa):
     operation = restore(snapshot, rosa)
     at_once(*[lambda: operations.send(operation.pk)] * 10)
     assert fresh(operation).state == State.RUNNING
     assert len(stage.provider.calls("POST", "/restore/")) == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_cancel_against_send_exactly_one_wins(stage, server, oscar):
-    for n in range(10):
-        operation = take(server, oscar, name=f"round-{n}")
-        cancelled, _ = at_once(
-            lambda o=operation: operations.cancel(fresh(o), actor=oscar),
-            lambda o=operation: operations.send(o.pk),
-        )
-        operation = fresh(operation)
-        sent = stage.provider.calls("POST", "/snapshots/")
-        if isinstance(cancelled, Refused):
-            assert operation.state == State.RUNNING
-        else:
-            assert operation.state == State.CANCELLED
-            assert not sent
-        if operation.state == State.RUNNING:
-            stage.watch(operation, minutes=5)
-            stage.provider.outside.delete_snapshot(operation.remote_id)
-            break
 
 
 @pytest.mark.django_db(transaction=True)
