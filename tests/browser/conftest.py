@@ -38,31 +38,37 @@ class Visit(Page):
     hosts: set[str]
 
 
+def visit_as(browser: Browser, url: str, user: User | None, **options: Any) -> Any:
+    """A page of `user`, or of nobody; it keeps what went wrong and who was asked."""
+    context = browser.new_context(base_url=url, **options)
+    if user:
+        client = Client()
+        client.force_login(user)
+        name = settings.SESSION_COOKIE_NAME
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
+    page: Any = context.new_page()
+    page.complaints, page.polls, page.hosts = [], [], set()
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda said: _keep(page, said))
+    page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]))
+    page.on("response", lambda got: "/live/" in got.url and page.polls.append(got.status))
+    return page
+
+
 @pytest.fixture
 def visit(browser: Browser, live_server: Any) -> Iterator[Callable[..., Any]]:
     """`visit(alice, "/servers/")`: the page as she sees it."""
-    contexts = []
+    pages = []
 
     def open_page(user: User, path: str = "/", **options: Any) -> Any:
-        context = browser.new_context(base_url=live_server.url, **options)
-        contexts.append(context)
-        signed_in = Client()
-        signed_in.force_login(user)
-        name = settings.SESSION_COOKIE_NAME
-        cookie = {"name": name, "value": signed_in.cookies[name].value, "url": live_server.url}
-        context.add_cookies([cookie])
-        page: Any = context.new_page()
-        page.complaints, page.polls, page.hosts = [], [], set()
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda said: _keep(page, said))
-        page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]))
-        page.on("response", lambda got: "/live/" in got.url and page.polls.append(got.status))
+        page = visit_as(browser, live_server.url, user, **options)
+        pages.append(page)
         page.goto(path)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
 
 
 def _keep(page: Any, said: Any) -> None:

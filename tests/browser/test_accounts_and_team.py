@@ -116,3 +116,14 @@ def test_the_header_with_a_team_does_not_scroll_sideways(team, alice, visit, wid
         page.goto(address)
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert over <= 0, f"{address} is {over} px too wide at {width} px"
+
+
+@pytest.mark.parametrize("language", ["en", "eo", "ar"])
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_the_places_have_room_beside_the_team(team, alice, visit, width, language):
+    alice.language = language
+    alice.save()
+    teams.create_team("Southwind Labs", owner=alice)
+    page = visit(alice, "/servers/", viewport={"width": width, "height": 800})
+    nav = "document.querySelector('.nav-main')"
+    assert page.evaluate(f"{nav}.scrollWidth <= {nav}.clientWidth")

@@ -102,7 +102,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "take-ready": Shot(server("shop", "snapshots/new/")),
         "take-full": Shot(server("db-1", "snapshots/new/")),
         "take-wrong": Shot(
-            server("cache-1", "snapshots/new/"), "alice", partial(send, name="before update")
+            server("sandbox", "snapshots/new/"), "alice", partial(send, name="before update")
         ),
         "take-several": Shot(f"/servers/snapshots/new/?{several}"),
         "restore": Shot(f"/snapshots/{snapshot('shop', 1)}/restore/", "rosa"),
