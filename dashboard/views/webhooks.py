@@ -108,6 +108,7 @@ def listed(rows: QuerySet[Webhook]) -> list[tuple[Webhook, str, list[str], Messa
         rows.annotate(last_pk=Subquery(last.values("pk")[:1])).order_by("team__name", "name", "pk")
     )
     told = Delivery.objects.filter(pk__in=[row.last_pk for row in found if row.last_pk])
+    told = told.select_related("event", "batch")
     last_of = {message.row.webhook_id: message for message in messages(told)}
     return [(row, webhooks.host_of(row), topic_words(row), last_of.get(row.pk)) for row in found]
 

@@ -391,6 +391,21 @@ def test_fifty_messages_cost_no_more_questions_than_one(client_of, server, team,
     assert [queries(clients.get(page, client_of(admin)), page) for page in pages] == one
 
 
+def test_five_webhooks_cost_no_more_questions_than_one(client_of, server, team, oscar, receiving):
+    operation = take(server, oscar)
+
+    def told() -> int:
+        events.record(Verb.CREATE_FAILED, team=team, server=server, operation=operation, why="no")
+        a_tick()
+        return queries(client_of(oscar), "/webhooks/")
+
+    receiving()
+    one = told()
+    for _ in range(4):
+        receiving()
+    assert told() == one
+
+
 def test_every_topic_can_be_chosen(team, alice):
     made, _secret = webhooks.add(team, actor=alice, **(NEW | {"topics": EVERYTHING}))
     assert made.topics == list(Topic.values)
