@@ -58,6 +58,12 @@ def request_create(
         operation = _operation(
             Kind.CREATE, server, actor, request_key, name=name, note=note, batch=batch
         )
+        stop, start = (
+            _operation(kind, server, actor, uuid4(), batch=batch)
+            for kind in (Kind.STOP, Kind.START)
+        )
+        if stop_first:
+            operation.needs = start.needs = stop
         if again := _same_form(operation):
             return again
         check_server(server)
@@ -67,11 +73,6 @@ def request_create(
         if not stop_first:
             return _insert(operation)
         check_is(server, "active", field="stop_first")
-        stop, start = (
-            _operation(kind, server, actor, uuid4(), batch=batch)
-            for kind in (Kind.STOP, Kind.START)
-        )
-        operation.needs = start.needs = stop
         return _insert(stop, followers=[operation, start], answer=operation)
 
 
@@ -336,6 +337,7 @@ def _same_form(operation: Operation, *, with_child: bool = False) -> Operation |
     if (
         any(getattr(first, field) != getattr(operation, field) for field in asked)
         or with_child != first.children.exists()
+        or (first.needs_id is None) != (operation.needs is None)
     ):
         raise Refused(_("This form was already used for something else. Please open it again."))
     return first

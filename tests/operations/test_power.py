@@ -187,6 +187,8 @@ def test_one_form_makes_one_line_however_often_it_is_sent(server, rosa):
     first = take(server, rosa, stop_first=True, request_key=key)
     assert take(server, rosa, stop_first=True, request_key=key) == first
     assert Operation.objects.count() == 3
+    with pytest.raises(Refused, match="already used for something else"):
+        take(server, rosa, request_key=key)
 
 
 def test_a_server_started_meanwhile_is_not_snapshotted_as_if_it_were_stopped(stage, server, rosa):
