@@ -118,6 +118,9 @@ elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
+        # What is asked often is planned once a connection: planning takes longer than answering.
+        "server_side_binding": True,
+        "prepare_threshold": 3,
         "options": (
             "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=5000"
             " -c statement_timeout=15000 -c synchronous_commit=on"
