@@ -166,8 +166,7 @@ def look_now(account: Account, *, actor: User) -> None:
     require(actor, VIEW, account.team)
     now = timezone.now()
     with transaction.atomic():
-        revision = Account.next_revision(account.pk, look_at=now)
-        account.refresh_from_db()
+        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         _check_connected(account)
         if account.paused == Account.Paused.TOKEN:
             raise Refused(
@@ -182,7 +181,8 @@ def look_now(account: Account, *, actor: User) -> None:
             )
         if account.passes.filter(begun_at__gt=now - BETWEEN_LOOKS, begun_at__lte=now).exists():
             raise Refused(_("It was looked at a few seconds ago. Ask again in ten seconds."))
-        Account.objects.filter(pk=account.pk, revision=revision).update(look_asked_at=now)
+        Account.next_revision(account.pk, look_at=now)
+        Account.objects.filter(pk=account.pk).update(look_asked_at=now)
         transaction.on_commit(lambda: queue.nudge("observe", account.pk))
 
 

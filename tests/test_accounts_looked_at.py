@@ -135,6 +135,17 @@ def test_asking_twice_asks_once(stage, account, vera, oscar):
     assert fresh(account).look_asked_at == timezone.now() - timedelta(seconds=1)
 
 
+def test_asking_again_begins_no_look_beside_the_one_that_is_under_way(stage, account, vera):
+    stage.later(minutes=2)
+    accounts.look_now(account, actor=vera)
+    until = timezone.now() + timedelta(seconds=40)
+    Account.objects.update(next_pass_at=until)  # what a worker that looks holds
+    before = fresh(account)
+    accounts.look_now(account, actor=vera)
+    assert (fresh(account).next_pass_at, fresh(account).revision) == (until, before.revision)
+    assert inventory.due() == []
+
+
 def test_what_was_looked_at_just_now_is_not_looked_at_again(stage, account, vera):
     with pytest.raises(Refused, match="a few seconds ago"):
         accounts.look_now(account, actor=vera)
