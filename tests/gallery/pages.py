@@ -149,6 +149,8 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "webhooks": Shot("/webhooks/"),
         "webhook-new": Shot("/webhooks/new/"),
         "webhook": Shot(f"/webhooks/{scene.webhook.pk}/"),
+        "webhook-own-new": Shot("/settings/messages/webhooks/new/", "lena"),
+        "webhook-own": Shot(f"/webhooks/{scene.own_webhook.pk}/", "lena"),
         "help": Shot("/help/"),
         # what opens
         "open-tray": Shot("/settings/", "alice", partial(press, button="#tray-button")),

@@ -57,6 +57,7 @@ class Scene:
     accounts: dict[str, Account]
     batch: Batch
     webhook: Webhook
+    own_webhook: Webhook
     secret: str
 
 
@@ -96,7 +97,7 @@ def build() -> Scene:
     batch = _batch(northwind, servers, people)
     Event.objects.bulk_create(sorted(LINES, key=lambda line: line.at))
     LINES.clear()
-    webhook = _webhook(northwind, operations)
+    webhook, own = _webhooks(northwind, operations, people["lena"])
     return Scene(
         people,
         {"northwind": northwind, "labs": labs, "harbour": harbour},
@@ -105,6 +106,7 @@ def build() -> Scene:
         accounts,
         batch,
         webhook,
+        own,
         secret,
     )
 
@@ -354,7 +356,16 @@ def _batch(team: Team, servers: dict[str, Server], people: dict[str, User]) -> B
     return batch
 
 
-def _webhook(team: Team, operations: dict[str, Operation]) -> Webhook:
+def _webhooks(
+    team: Team, operations: dict[str, Operation], person: User
+) -> tuple[Webhook, Webhook]:
+    """The team's, and one of `person`'s own."""
+    own = Webhook.objects.create(
+        team=team,
+        member=team.memberships.get(user=person),
+        name="My phone",
+        address="https://phone.example.com/push",
+    )
     webhook = Webhook.objects.create(
         team=team,
         name="Chat of the operators",
@@ -367,7 +378,7 @@ def _webhook(team: Team, operations: dict[str, Operation]) -> Webhook:
         ("needs_person restore db-2", "failed", {"trouble": "unreached", "attempts": 9}),
     ):
         event = operations[key].events.latest("pk")
-        for to in ({"webhook": webhook}, {"user": operations[key].asked_by}):
+        for to in ({"webhook": webhook}, {"webhook": own}, {"user": operations[key].asked_by}):
             about = {"team": team, "event": event, "topic": "failed", "state": state}
             Delivery.objects.create(**about, **to, **more)
-    return webhook
+    return webhook, own
