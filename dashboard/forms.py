@@ -131,14 +131,29 @@ class Restore(Ask):
     safety_snapshot = forms.BooleanField(
         label=gettext_lazy("Take a snapshot of the current state first"), required=False
     )
+    without_net = forms.BooleanField(
+        label=gettext_lazy("Go on without a safety snapshot"),
+        error_messages={
+            "required": gettext_lazy(
+                "Tick this to go on without a safety snapshot, or free a slot."
+            )
+        },
+    )
 
     def __init__(self, data: Any = None, *, seen: str, name: str, slot_is_free: bool) -> None:
         self.facts_changed = data is not None and data.get("seen", "") != seen
         super().__init__(data, initial={"seen": seen, "safety_snapshot": slot_is_free})
         self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": shown(name)}
+        self.fields["without_net"].required = not (data and data.get("safety_snapshot"))
+        if slot_is_free:
+            del self.fields["without_net"]
         # Once asked for, it is for the domain to refuse in words, not for the form to drop.
         self.fields["safety_snapshot"].disabled = not slot_is_free and data is None
         self._fresh = seen
+
+    def clean(self) -> dict[str, Any]:
+        """That the box was ticked is all there is to know of it."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "without_net"}
 
     def read_again(self) -> None:
         """After a refusal: the page now shows fresh facts, and their confirmation starts anew."""

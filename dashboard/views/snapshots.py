@@ -101,7 +101,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
         name=snapshot.server.name,
         slot_is_free=plan["slot_is_free"],
     )
-    if request.method != "POST":
+    if not form.is_valid():  # a page that is only asked for, too
         require(request.user, RESTORE, snapshot.account.team)
     elif done := form.tell(partial(operations.request_restore, snapshot, actor=request.user)):
         return see_other(request, "operation", done.pk)

@@ -133,8 +133,19 @@ def test_at_five_of_five_there_is_no_safety_snapshot_and_the_page_says_why(
     assert asked.status_code == 422
     assert "All 5 slots of web-1 are taken" in text(asked)
     assert not Operation.objects.exists()  # what was asked for is not dropped in silence
-    client.post(address(old), sent | {"typed": "web-1"})
+    unsaid = client.post(address(old), sent | {"typed": "web-1"})
+    assert unsaid.status_code == 422
+    assert "Tick this to go on without a safety snapshot, or free a slot." in text(unsaid)
+    assert not Operation.objects.exists()
+    client.post(address(old), sent | {"typed": "web-1", "without_net": "on"})
     assert not Operation.objects.get().children.exists()
+
+
+def test_who_may_not_restore_is_told_so_even_with_a_box_unticked(old, web, vera, client_of):
+    for n in range(4):
+        a_snapshot(web, f"nightly-{n}", days=n + 1)
+    answer = client_of(vera).post(address(old), {"typed": "web-1"})
+    assert answer.status_code == 403
 
 
 def test_a_snapshot_that_is_not_completed_cannot_be_restored(old, rosa, client_of):
