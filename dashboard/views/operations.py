@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect
@@ -128,6 +129,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "attempts": attempts,
         "showings": showings(sightings),
         "events": events,
+        "is_due": operation.due_at <= timezone.now(),
         "may_cancel": operation.state in CANCELLABLE
         and not operation.stop_requested
         and not operations.is_doubtful(operation),

@@ -353,8 +353,14 @@ def _defer(operation: Operation, seconds: float, reason: Reason, **details: str)
 
 
 def _put_off_others(operation: Operation, seconds: float) -> None:
-    """What one could not read, the account's others need not try: each may hang for seconds."""
+    """What one could not read, the account's others need not try: each may hang for seconds.
+
+    Rows that somebody holds are left out: two who take many rows could wait for each other.
+    """
     until = timezone.now() + timedelta(seconds=seconds)
-    Operation.objects.filter(
+    others = Operation.objects.filter(
         account=operation.account_id, state=State.QUEUED, due_at__lt=until
-    ).update(due_at=until)
+    )
+    with transaction.atomic():
+        free = others.select_for_update(no_key=True, skip_locked=True).values("pk")
+        others.filter(pk__in=free).update(due_at=until)

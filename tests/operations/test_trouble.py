@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from snapshots import accounts, inventory, operations
 from snapshots.models import Account, Event, Kind, Operation, Role, Server, State, Team, User
@@ -92,6 +94,17 @@ def test_what_waits_in_the_broker_already_is_not_tried_either(stage, troubled, o
     for _ in range(60):
         tick(stage)
     assert {fresh(one).state for one in asked} == {State.RUNNING}
+
+
+def test_who_puts_the_others_off_waits_for_nobody_who_holds_one_of_them(stage, troubled, oscar):
+    """Only PostgreSQL locks rows; there a cancelled restore holds two of them."""
+    first, *_others = take_all(troubled, oscar)
+    down(stage, troubled)
+    with CaptureQueriesContext(connection) as asked:
+        stage.send(first)
+    many = [one["sql"] for one in asked if one["sql"].startswith('UPDATE "snapshots_operation"')]
+    assert len(many) == 2
+    assert connection.vendor == "sqlite" or "SKIP LOCKED" in many[1]
 
 
 def test_the_longer_it_is_down_the_less_it_is_asked_and_the_page_says_as_of_when(

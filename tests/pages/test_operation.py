@@ -333,6 +333,8 @@ def test_no_worker_means_no_promise_of_seconds(settings, tmp_path, web, rosa, cl
     operation = an_operation(Kind.CREATE, web, State.QUEUED, rosa)
     promise = "It is sent as soon as a worker is free, usually within seconds."
     assert promise in page_of(operation, rosa, client_of)
+    Operation.objects.update(due_at=timezone.now() + timedelta(minutes=10))
+    assert promise not in page_of(operation, rosa, client_of), "it was put off"
     settings.HEARTBEAT_FILE = str(tmp_path / "never")
     Operation.objects.update(due_at=timezone.now() - timedelta(minutes=1))
     html = page_of(operation, rosa, client_of)
