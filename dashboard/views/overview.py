@@ -55,7 +55,9 @@ def page_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]:
 def about(request: HttpRequest) -> dict[str, Any]:
     user, now = request.user, timezone.now()
     accounts = list(here(request, visible_accounts(user)).order_by("label", "pk"))
-    rows = here(request, visible_operations(user))
+    # An operation's line names its server besides, an event's line nothing that it does not hold.
+    rows = here(request, visible_operations(user)).select_related(None).select_related("server")
+    events = here(request, visible_events(user)).select_related(None)
     if not accounts:
         return {"accounts": accounts}
     context = {
@@ -64,7 +66,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
         "last_checked": oldest_look(accounts),
         "failed": failed(rows.filter(account__removed_at=None), now),
         "gone_webhooks": gone_webhooks(request),
-        "events": list(here(request, visible_events(user)).order_by("-pk")[:10]),
+        "events": list(events.order_by("-pk")[:10]),
         "looks": next_looks(accounts, now),
     }
     context |= covered(here(request, visible_servers(user), "account__team"), now)
