@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
 from snapshots import inventory, operations
 from snapshots.models import Account, Event, Operation, Pass, Server, Snapshot
 from snapshots.operations import budget
@@ -301,3 +304,13 @@ def test_the_pages_of_a_listing_are_charged(stage, account):
     assert fresh(account).reads_left == 30 - 2 - 12
     budget.spend(account.pk, 1000)
     assert fresh(account).reads_left == -30  # a minute's worth at most
+
+
+def test_the_tick_waits_for_nobody_who_holds_one_of_the_accounts(stage, account):
+    """Only PostgreSQL locks rows; there a batch holds several accounts while it is written."""
+    stage.later(minutes=5)
+    with CaptureQueriesContext(connection) as asked:
+        assert inventory.due() == [account.pk]
+    [mark] = [one["sql"] for one in asked if one["sql"].startswith('UPDATE "snapshots_account"')]
+    assert connection.vendor == "sqlite" or "SKIP LOCKED" in mark
+    assert inventory.due() == []

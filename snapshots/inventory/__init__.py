@@ -41,7 +41,11 @@ def due() -> list[int]:
         .values_list("pk", flat=True)[:QUOTA]
     )
     if chosen:
-        Account.objects.filter(pk__in=chosen).update(nudged_at=now)
+        rows = Account.objects.filter(pk__in=chosen)
+        with transaction.atomic():
+            # Several rows, in any order: to wait for one could be to wait for who waits for us.
+            free = rows.select_for_update(no_key=True, skip_locked=True).values("pk")
+            rows.filter(pk__in=free).update(nudged_at=now)
     return chosen
 
 
