@@ -43,6 +43,9 @@ proof: $(VENV)/.dev  ## the long form of the tests that have one: every status, 
 gallery: $(VENV)/.dev  ## take the pictures of docs/gallery.md and the README again
 	@exec $(PY) -m tests.gallery
 
+mutants: $(VENV)/.dev  ## change the protocol and the client in 1,700 small ways: a test must notice each
+	@exec $(PY) -m tests.mutants
+
 lock: $(VENV)/.uv  ## choose package versions afresh, with their hashes
 	$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml --output-file requirements/run.txt

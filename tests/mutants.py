@@ -1,0 +1,303 @@
+"""`make mutants`: each small change of the code must be noticed by a test.
+
+    python -m tests.mutants [--seconds 230] [module ...]
+
+Django and the tests are loaded once, and each test runs once, to learn which lines it reaches and
+how long it takes. Then every mutant gets a process of its own: the changed code is put into the
+living function, and the tests that reach its line run, the quickest first, until one fails. What
+is done already is in .mutants.json; a module that changed begins anew. Only what is inside a
+function is changed, and no sentence: those have tests of their own.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import coverage
+import pytest
+from hypothesis import settings
+
+OPERATIONS = "snapshots.operations"
+WIRE = (
+    "provider/client/test_bodies",
+    "provider/client/test_changing",
+    "provider/client/test_reading",
+)
+SENT = ("provider/client/test_sending", "provider/client/test_token", "provider/client/test_fences")
+KINDS = tuple(f"operations/test_{word}" for word in ("take", "restore", "delete", "power"))
+DOUBT = ("operations/test_create_in_doubt", "operations/test_settle")
+TABLE = ("operations/test_guarantees", "operations/test_batches")
+# Each module, and the tests that know it best.
+MODULES: dict[str, tuple[str, ...]] = {
+    f"{OPERATIONS}.answers": ("operations/test_meaning", "operations/test_documentation"),
+    f"{OPERATIONS}.states": (*KINDS, *TABLE, *DOUBT),
+    f"{OPERATIONS}.settle": (*KINDS, *DOUBT, "operations/test_epoch"),
+    f"{OPERATIONS}.send": (*KINDS, "operations/test_fences", "operations/test_trouble"),
+    f"{OPERATIONS}.fence": ("operations/test_fences", "operations/test_meaning"),
+    f"{OPERATIONS}.epoch": ("operations/test_epoch", "operations/test_take"),
+    f"{OPERATIONS}.sweep": (*KINDS, *TABLE, "operations/test_trouble", "operations/test_slow"),
+    f"{OPERATIONS}.times": (*KINDS, *DOUBT, *TABLE, "operations/test_meaning", "test_inventory"),
+    f"{OPERATIONS}.ask": (*KINDS, *TABLE, "pages/test_restore", "pages/test_take"),
+    f"{OPERATIONS}.rules": (*KINDS, *TABLE, "pages/test_restore", "pages/test_delete"),
+    f"{OPERATIONS}.batches": (
+        "operations/test_batches",
+        "operations/test_power",
+        "pages/test_bulk",
+    ),
+    f"{OPERATIONS}.hindrances": ("operations/test_batches", "pages/test_bulk"),
+    f"{OPERATIONS}.lines": (
+        "operations/test_batches",
+        "operations/test_power",
+        "pages/test_operation",
+    ),
+    f"{OPERATIONS}.slow": ("operations/test_slow", "operations/test_take"),
+    f"{OPERATIONS}.budget": ("operations/test_trouble", "operations/test_take", "test_inventory"),
+    "snapshots.provider.client": (*WIRE, *SENT),
+    "snapshots.provider.connection": (*WIRE, *SENT),
+    "snapshots.provider.reading": WIRE,
+    "snapshots.provider.errors": WIRE,
+}
+RESULTS, REASONS = Path(".mutants.json"), Path("docs/mutants.md")
+SWAPS: dict[type[ast.AST], type[ast.AST]] = {
+    **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt},
+    **{ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is},
+    **{ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And},
+    **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult},
+    **{ast.Pow: ast.Mult, ast.Break: ast.Continue, ast.Continue: ast.Break},
+}
+NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
+Mutant = tuple[range, str, CodeType]  # the lines, what was changed, the module's code
+
+
+def variants(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """What else might stand here, one change each."""
+    match node:
+        case ast.Compare(ops=[op]) if type(op) in SWAPS:
+            yield "comparison", ast.Compare(node.left, [SWAPS[type(op)]()], node.comparators)
+        case ast.BoolOp():
+            yield "and/or", ast.BoolOp(SWAPS[type(node.op)](), node.values)
+        case ast.BinOp() if type(node.op) in SWAPS:
+            yield "arithmetic", ast.BinOp(node.left, SWAPS[type(node.op)](), node.right)
+        case ast.UnaryOp(op=ast.Not()):
+            yield "no not", node.operand
+        case ast.Constant(value=bool()):
+            yield "constant", ast.Constant(not node.value)
+        case ast.Constant(value=int() | float()):
+            yield "constant", ast.Constant(node.value + 1)
+        case ast.Constant(value=str()) if node.value.isidentifier():
+            yield "constant", ast.Constant(node.value + "x")
+        case ast.Call(func=ast.Name(id=name)) if name in NAMES:
+            yield "call", ast.Call(ast.Name(NAMES[name], ast.Load()), node.args, node.keywords)
+        case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
+            yield "returns nothing", ast.Return(ast.Constant(None))
+        case ast.If() | ast.IfExp() | ast.While() if isinstance(
+            node.test, ast.Name | ast.Attribute | ast.Call | ast.NamedExpr
+        ):
+            changed = type(node)(**dict(ast.iter_fields(node)))
+            changed.test = ast.UnaryOp(ast.Not(), node.test)
+            yield "negated", changed
+        case ast.Expr(value=ast.Call()) if not ast.unparse(node).startswith("log."):
+            yield "left out", ast.Pass()
+        case ast.Raise():
+            yield "left out", ast.Pass()
+        case ast.Break() | ast.Continue():
+            yield "break/continue", SWAPS[type(node)]()
+
+
+def sites(
+    node: ast.AST, inside: bool = False, begins: int = 0
+) -> Iterator[tuple[ast.AST, str, int | None, int]]:
+    """Every place inside a function: its parent, field, index, and its statement's line."""
+    is_function = isinstance(node, ast.FunctionDef)
+    begins = node.lineno if isinstance(node, ast.stmt) else begins
+    for name, value in ast.iter_fields(node):
+        if name in ("decorator_list", "returns", "annotation", "args" if is_function else "-"):
+            continue
+        for index, child in enumerate(value if isinstance(value, list) else [value]):
+            if isinstance(child, ast.AST):
+                if inside or is_function:
+                    yield node, name, index if isinstance(value, list) else None, begins
+                yield from sites(child, inside or is_function, begins)
+
+
+def mutants(path: Path) -> list[Mutant]:
+    """Every mutant of a module, always in the same order."""
+    made: list[Mutant] = []
+    tree = ast.parse(path.read_text())
+    for parent, field, index, begins in list(sites(tree)):
+        value = getattr(parent, field)
+        here = value if index is None else value[index]
+        for what, other in variants(here):
+            put(parent, field, index, ast.copy_location(other, here))
+            code = compile(ast.fix_missing_locations(tree), str(path), "exec")
+            lines = range(begins if here.lineno >= begins else here.lineno, here.lineno + 1)
+            made.append((lines, f"{what}: {ast.unparse(here).splitlines()[0]}", code))
+            put(parent, field, index, here)
+    return made
+
+
+def put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
+    if index is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[index] = node
+
+
+def codes(code: CodeType) -> Iterator[CodeType]:
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield inner
+            yield from codes(inner)
+
+
+def functions(holder: Any, module: str) -> Iterator[FunctionType]:
+    """Those that live in a module or class, below whatever decorates them."""
+    for value in list(vars(holder).values()):
+        if isinstance(value, type) and value.__module__ == module:
+            yield from functions(value, module)
+        for part in (value, *(getattr(value, name, None) for name in ("fget", "__func__"))):
+            while hasattr(part, "__wrapped__"):
+                part = part.__wrapped__
+            if isinstance(part, FunctionType) and part.__module__ == module:
+                yield part
+
+
+class Mutation:
+    """Takes the place of pytest's own loop."""
+
+    def __init__(self, module: str, known: dict[str, str], until: float) -> None:
+        self.module, self.known, self.until = module, known, until
+        self.failed = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed |= report.failed
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        path = Path(importlib.import_module(self.module).__file__ or "")
+        measured, took = coverage.Coverage(data_file=None, include=[str(path)]), {}
+        measured.start()
+        elsewhere = next(one for one in session.items if one.path != session.items[-1].path)
+        for item, following in zip(session.items, [*session.items[1:], elsewhere], strict=True):
+            measured.switch_context(item.nodeid)
+            began = time.monotonic()
+            self.run(item, following)
+            took[item.nodeid] = time.monotonic() - began
+        measured.stop()
+        assert not self.failed, "a test fails without any change"
+        reached = measured.get_data().contexts_by_lineno(str(path))
+        for number, (lines, what, code) in enumerate(mutants(path)):
+            key = f"{number} line {lines[-1]}, {what}"
+            if key in self.known:
+                continue
+            if time.monotonic() > self.until:
+                return True
+            names = {name for line in lines for name in reached.get(line, ())}
+            chosen = sorted(
+                (one for one in session.items if one.nodeid in names),
+                key=lambda one: took[one.nodeid],
+            )
+            self.known[key] = self.judge(code, chosen, session.items)
+        self.known["done"] = "yes"
+        return True
+
+    def run(self, item: pytest.Item, following: pytest.Item) -> None:
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+    def judge(self, code: CodeType, chosen: list[pytest.Item], items: list[pytest.Item]) -> str:
+        if not chosen:
+            return "not reached"
+        child = os.fork()
+        if child == 0:
+            try:
+                self.become(code)
+                for item in chosen:
+                    self.run(item, next(one for one in items if one.path != item.path))
+                    if self.failed:
+                        os._exit(1)
+                os._exit(0)
+            finally:
+                os._exit(2)
+        until = time.monotonic() + 60
+        while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > until:
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.01)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) != 2, "the mutant could not be made"
+        return "survived" if status == 0 else "killed"
+
+    def become(self, code: CodeType) -> None:
+        """The mutant, with a database of its own."""
+        from django.db import connection
+
+        os.setpgid(0, 0)
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        if Path(name := connection.settings_dict["NAME"]).exists():
+            connection.settings_dict["NAME"] = shutil.copy(name, f"{name}-mutant")
+            connection.connection = None  # the parent's own: not to be closed either
+        changed = {(one.co_qualname, one.co_firstlineno): one for one in codes(code)}
+        for function in functions(importlib.import_module(self.module), self.module):
+            place = function.__code__.co_qualname, function.__code__.co_firstlineno
+            function.__code__ = changed.get(place, function.__code__)  # a dataclass writes its own
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is left to run. Returns 1 if one is alive that no reason is given for."""
+    seconds = float(arguments.pop(1)) if arguments[:1] == ["--seconds"] else float("inf")
+    until = time.monotonic() + seconds
+    chosen = [one for one in arguments if one != "--seconds"] or list(MODULES)
+    settings.register_profile("mutants", database=None, derandomize=True, max_examples=30)
+    settings.load_profile("mutants")
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for module in chosen:
+        source = Path(module.replace(".", "/") + ".py").read_bytes()
+        key = f"{module} {hashlib.sha256(source).hexdigest()[:12]}"
+        results = {k: v for k, v in results.items() if k.split()[0] != module or k == key}
+        known = results.setdefault(key, {})
+        if time.monotonic() < until and not known.get("done"):
+            pid = os.fork()  # a fresh pytest for each module
+            if pid == 0:
+                mutation = Mutation(module, known, until)
+                tests = [f"tests/{name}.py" for name in MODULES[module]]
+                pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *tests], [mutation])
+                RESULTS.write_text(json.dumps(results, indent=1))
+                os._exit(0)
+            os.waitpid(pid, 0)
+            results = json.loads(RESULTS.read_text()) if RESULTS.exists() else results
+    return 1 if tell(results) else 0
+
+
+def tell(results: dict[str, dict[str, str]]) -> int:
+    """Print what became of them. How many are alive that docs/mutants.md gives no reason for."""
+    reasons = REASONS.read_text()
+    every = killed = unexplained = 0
+    for key, known in results.items():
+        verdicts = {name: verdict for name, verdict in known.items() if name != "done"}
+        dead = sum(verdict == "killed" for verdict in verdicts.values())
+        every, killed = every + len(verdicts), killed + dead
+        done = "" if known.get("done") else ", not done yet"
+        print(f"{key.split()[0]}: {dead} of {len(verdicts)} killed{done}")
+        for name, verdict in verdicts.items():
+            if verdict != "killed":
+                told = f"`{name.partition(', ')[2]}`" in reasons
+                unexplained += not told
+                print(f"    {verdict}: {name}{' (explained)' if told else ''}")
+    print(f"{killed} of {every} killed: {100 * killed / max(every, 1):.1f} %")
+    return unexplained
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
