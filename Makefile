@@ -33,8 +33,8 @@ lint: $(VENV)/.dev  ## check the code without running it
 bench: $(VENV)/.dev  ## measure what pages, passes and tasks cost, and write docs/bench.md
 	@exec $(PY) -m bench --write
 
-faults: $(VENV)/.dev  ## strike everything for long, and check that nothing is lost or doubled (DB=postgres, SEED=1)
-	@exec $(PY) -m tests.faults --database $(or $(DB),sqlite) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),1500)
+faults: $(VENV)/.dev  ## strike everything, check, and write docs/faults-$(DB).md (DB=sqlite SEED=1; 45 minutes)
+	@exec $(PY) -m tests.faults --database $(or $(DB),sqlite) --seed $(or $(SEED),1) $(OPTIONS)
 
 proof: export LONG_TESTS := 1
 proof: $(VENV)/.dev  ## the long form of the tests that have one: every status, every body, many races (an hour)

@@ -124,7 +124,7 @@ class Nemesis:
 
     def freeze_process(self, strike: Strike) -> bool:
         victim = self._victim(strike)
-        if victim is None or len(self.frozen) > 3 or not _signal(victim, signal.SIGSTOP):
+        if victim is None or len(self.frozen) > 2 or not _signal(victim, signal.SIGSTOP):
             return False
         self.frozen.add(victim)
 
@@ -173,10 +173,11 @@ class Nemesis:
         """It comes back empty: at once, or after a while."""
         if "valkey" in self.town.away:
             return False
-        if strike.what == "broker gone for a while":
-            self.town.away.add("valkey")
-            self._later(strike.lasts, lambda: self.town.away.discard("valkey"))
-        self.town.kill("valkey")
+        if strike.what == "kill the broker":
+            self.town.kill("valkey")
+        else:
+            self.town.take_away("valkey")
+            self._later(strike.lasts, lambda: self.town.bring_back("valkey"))
         return True
 
     def freeze_broker(self, strike: Strike) -> bool:

@@ -156,11 +156,13 @@ class Person(threading.Thread):
         self.browser = Browser(town, email, notes)
         self.servers, self.pause = servers, pause
         self.chance = random.Random(seed)
+        self.arrived = threading.Event()
         self.leave = threading.Event()
         self.only_judge = threading.Event()
 
     def run(self) -> None:
         self.browser.sign_in()
+        self.arrived.set()
         while not self.leave.wait(self.chance.uniform(0.2, 1.8) * self.pause):
             try:
                 self.act()
@@ -249,8 +251,7 @@ class Owner(Person):
 
     def act(self) -> None:
         for account, token in zip(self.accounts, self.tokens, strict=True):
-            page = self.browser.read(f"/accounts/{account}/")
-            if "The provider refused the token" in page or "refused" in page:
+            if "Token refused" in self.browser.read(f"/accounts/{account}/"):
                 self.replace(f"/accounts/{account}/token/", token)
 
     def replace(self, path: str, token: str) -> None:

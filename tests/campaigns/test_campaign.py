@@ -1,24 +1,63 @@
-"""The campaign in its short form; `make faults` runs the long one."""
+"""The campaigns in their short form, all at once; `make faults` runs them long and alone."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
+import pytest
 from django.db import connection
 
+from tests.campaigns import nemesis, weather
 
-def campaign(*more: str) -> subprocess.CompletedProcess[str]:
+SHORT = {
+    "campaign": ["--seconds", "20", "--pace", "60", "--strikes", "40"],
+    "crashes": [],
+    "naive": ["--seconds", "90", "--pace", "60", "--strikes", "120", "--until-twice"],
+}
+
+
+@pytest.fixture(scope="module")
+def ended() -> Iterator[Callable[[str], tuple[int, str]]]:
+    """The exit code of each, and what it printed."""
     database = "postgres" if connection.vendor == "postgresql" else "sqlite"
-    command = [sys.executable, "-m", "tests.faults", "--database", database, "--pace", "60", *more]
-    return subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "tests.faults", "--database", database, "--part"]
+    started = {}
+    for name, options in SHORT.items():
+        part = [name] if name != "naive" else ["campaign", "--app", "tests.campaigns.naive"]
+        started[name] = subprocess.Popen(
+            [*command, *part, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def end(name: str) -> tuple[int, str]:
+        output, _ = started[name].communicate()
+        return started[name].returncode, output
+
+    yield end
+    for process in started.values():
+        process.kill()
+        process.wait()
 
 
-def test_whatever_is_struck_nothing_is_sent_twice_lost_or_said_falsely():
-    run = campaign("--seed", "1", "--seconds", "20")
-    assert run.returncode == 0, run.stdout + run.stderr
+def test_the_seed_decides_the_plan():
+    for plan in (
+        lambda seed: nemesis.plan(seed, 600, 60, postgres=True),
+        lambda seed: weather.plan(seed, 600, 60, accounts=4),
+    ):
+        assert plan("1") == plan("1") != plan("2")
 
 
-def test_the_textbooks_task_is_seen_to_send_twice():
-    more = ["--app", "tests.campaigns.naive", "--strikes", "120", "--no-to-the-end"]
-    run = campaign("--seed", "1", "--seconds", "8", *more)
-    assert run.returncode == 1, run.stdout + run.stderr
-    assert "was sent 2 times" in run.stdout
+def test_the_textbooks_task_is_seen_to_send_twice(ended):
+    code, output = ended("naive")
+    assert code == 1, output
+    assert re.search(r"attempt 1 was sent \d+ times", output), output
+
+
+def test_whatever_is_struck_nothing_is_sent_twice_lost_or_said_falsely(ended):
+    code, output = ended("campaign")
+    assert code == 0, output
+
+
+def test_wherever_a_process_dies_the_change_ends_as_it_should(ended):
+    code, output = ended("crashes")
+    assert code == 0, output

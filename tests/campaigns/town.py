@@ -46,6 +46,8 @@ class Town:
     pace: int
     postgres: Postgres | None = None
     app: str = "dashboard"  # the Celery app of the workers
+    workers: tuple[str, ...] = WORKERS
+    beats: tuple[str, ...] = BEATS
     wsgi: str = "dashboard.wsgi"
     web_port: int = field(default_factory=machine.free_port)
     broker_port: int = field(default_factory=machine.free_port)
@@ -56,6 +58,7 @@ class Town:
     started: dict[str, float] = field(default_factory=dict)
     replaced: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def url(self) -> str:
@@ -88,6 +91,9 @@ class Town:
     def heartbeat(self, name: str) -> Path:
         return self.home / f"{name}.heartbeat"
 
+    def say(self, words: str) -> None:
+        print(f"{time.monotonic() - self.begun:6.1f} s: {words}", file=sys.stderr, flush=True)
+
     # -- starting and stopping ---------------------------------------------------------------------
 
     @contextmanager
@@ -98,11 +104,12 @@ class Town:
         try:
             for name in ("valkey", "provider"):
                 self.start(name)
-            for name in (*WORKERS, *BEATS, "web"):
+            for name in (*self.workers, *self.beats, "web"):
                 self.start(name)
             self.wait_for_web()
             attendant = threading.Thread(target=self._attend, args=(stopped,), daemon=True)
             attendant.start()
+            self.say("everything runs")
             yield self
         finally:
             stopped.set()
@@ -172,6 +179,18 @@ class Town:
             self._signal(name, signal.SIGCONT)
             self.away.discard(name)
 
+    def take_away(self, name: str) -> None:
+        """Kill it, and let nobody start it again before `bring_back`."""
+        with self.lock:
+            self.away.add(name)
+            self.kill(name)
+
+    def bring_back(self, name: str) -> None:
+        with self.lock:
+            self.away.discard(name)
+            if name not in self.running:
+                self.start(name)
+
     def _signal(self, name: str, number: int) -> None:
         if process := self.running.get(name):
             with suppress(ProcessLookupError):
@@ -183,7 +202,7 @@ class Town:
     # -- looking after it --------------------------------------------------------------------------
 
     def _attend(self, stopped: threading.Event) -> None:
-        seen = {name: (0.0, time.monotonic()) for name in WORKERS}
+        seen = {name: (0.0, time.monotonic()) for name in self.workers}
         while not stopped.wait(0.1):
             with self.lock:
                 if stopped.is_set():
@@ -195,7 +214,7 @@ class Town:
                 for name, at in list(self.ended.items()):
                     if name not in self.away and now - at > PAUSE:
                         self.start(name)
-                for name in WORKERS:
+                for name in self.workers:
                     self._watch(name, seen)
 
     def _watch(self, name: str, seen: dict[str, tuple[float, float]]) -> None:
@@ -220,7 +239,7 @@ class Town:
         with self.lock:
             return [
                 child
-                for name in WORKERS
+                for name in self.workers
                 if name in self.running and name not in self.away
                 for child in self.family(self.running[name].pid)
             ]
