@@ -34,7 +34,8 @@ def sweep() -> None:
     put_back = rows.filter(pk__in=suspects)
     lost = rows.filter(state=State.SENDING, claim_deadline__lte=now)
     late = (
-        rows.filter(state__in=(State.WAITING, State.QUEUED), send_before__lte=now)
+        rows.filter(Q(send_before__lte=now) | Q(stop_requested=True))
+        .filter(state__in=(State.WAITING, State.QUEUED))
         .exclude(stop_requested=True, children__state__in=HOLDING)
         .exclude(reason=Reason.PUT_BACK)  # it may have been sent all the same
         .exclude(pk__in=suspects)  # so may those beyond this tick's quota

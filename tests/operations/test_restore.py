@@ -6,7 +6,7 @@ import pytest
 
 from snapshots import accounts, events, operations
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Account, Event, Operation, State
+from snapshots.models import Account, Event, Operation, Reason, State
 from snapshots.provider.client import Client
 from tests.conftest import Stage, fresh, restore
 
@@ -326,6 +326,18 @@ def test_an_operator_cannot_stop_a_restore_by_its_safety_snapshot(stage, snapsho
     operation = restore(snapshot, rosa, safety_snapshot=True)
     with pytest.raises(NotAllowed):
         operations.cancel(operation.children.get(), actor=oscar)
+
+
+def test_stopped_while_paused_it_ends_with_its_snapshot(stage, account, snapshot, rosa, alice):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    child = stage.send(operation.children.get())
+    operations.cancel(operation, actor=rosa)
+    accounts.pause(account, actor=alice)
+    operations.sweep()
+    assert fresh(operation).state == State.QUEUED
+    assert stage.watch(child, times=6).state == State.SUCCEEDED
+    operations.sweep()
+    assert (fresh(operation).state, fresh(operation).reason) == (State.CANCELLED, Reason.STOPPED_BY)
 
 
 def test_stopped_while_paused_it_is_cancelled_not_expired(stage, account, snapshot, rosa, alice):
