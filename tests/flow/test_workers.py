@@ -6,7 +6,8 @@ import time
 
 import redis
 
-from snapshots.models import State
+from snapshots import accounts
+from snapshots.models import Operation, Server, State
 from tests.conftest import delete, fresh, restore, take
 
 ON_THE_WAY = (State.RUNNING, State.SUCCEEDED)
@@ -88,3 +89,24 @@ def test_a_worker_shows_that_it_lives(works, account):
     assert heartbeat.stat().st_mtime == last
     os.killpg(works.running["worker"].pid, signal.SIGCONT)
     works.wait_for(lambda: heartbeat.stat().st_mtime > last)
+
+
+def test_an_account_that_hangs_delays_none_of_forty_nine_others(works, provider, team, alice):
+    tokens = [provider.account(f"Account {n}") for n in range(50)]
+    for n, token in enumerate(tokens):
+        for m in range(10 if n == 0 else 1):
+            provider.server(token, f"web-{n}-{m}")
+        accounts.connect(team, label=str(n), api_url=provider.url, token=token, actor=alice)
+    works.wait_for(lambda: Server.objects.count() == 59)
+    provider.faults.add("hang", token=tokens[0], times=None, seconds=60)
+    name, before = provider.world.tokens[tokens[0]].name, len(provider.calls())
+    servers = Server.objects.select_related("account__team").order_by("pk")
+    for server in sorted(servers, key=lambda one: one.account.label != "0"):
+        take(server, alice)  # the ten of the account that hangs first
+    others = Operation.objects.exclude(account__label="0")
+    works.wait_for(lambda: others.filter(state__in=ON_THE_WAY).count() == 49)
+    assert {one.state for one in Operation.objects.filter(account__label="0")} == {State.QUEUED}
+    tried = sum(call["token"] == name for call in provider.calls()[before:])
+    assert tried <= 12, "each of its operations keeps a worker waiting"
+    provider.faults.clear()
+    works.wait_for(lambda: not Operation.objects.filter(state=State.QUEUED).exists(), 90)
