@@ -43,7 +43,7 @@ def main() -> int:
     campaign.add_argument("--strikes", type=float, default=60, help="a minute")
     campaign.add_argument("--gusts", type=float, default=60, help="faults of the provider a minute")
     campaign.add_argument("--people", type=int, default=6)
-    campaign.add_argument("--servers", type=int, default=10, help="of each of four accounts")
+    campaign.add_argument("--servers", type=int, default=25, help="of each of four accounts")
     campaign.add_argument("--app", default="dashboard", help="the Celery app of the workers")
     campaign.add_argument(
         "--until-twice", action="store_true", help="end as soon as something was sent twice"
@@ -78,7 +78,7 @@ def part(said: argparse.Namespace) -> int:
         if name != "complaints":
             print(f"{name}: {value}")
     print("\n".join(["", f"{len(found['complaints'])} complaints", *found["complaints"]]))
-    if found["complaints"] or said.keep:
+    if said.keep or (found["complaints"] and not said.until_twice):
         print(f"Logs and database are in {home}.")
     else:
         shutil.rmtree(home, ignore_errors=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.campaigns.recovery import TARGETS, percentile
 
-Parts = dict[str, list[dict[str, Any]]]  # part -> what each run of it found
+Parts = dict[str, list[dict[str, Any]]]  # part -> what each run of it found; some may be missing
 NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 
 
@@ -20,8 +20,8 @@ def write(path: Path, database: str, parts: Parts) -> None:
         *_head(database, parts),
         *_verdict(parts),
         *_campaign(parts["campaign"][0]),
-        *_crashes(parts["crashes"]),
-        *_recovery(parts["decisions"] + parts["resumption"]),
+        *_crashes(parts.get("crashes", [])),
+        *_recovery([*parts.get("decisions", []), *parts.get("resumption", [])]),
     ]
     path.write_text("\n".join(sections).rstrip() + "\n")
 
@@ -84,6 +84,8 @@ def _campaign(run: dict[str, Any]) -> Iterator[str]:
 
 
 def _crashes(runs: list[dict[str, Any]]) -> Iterator[str]:
+    if not runs:
+        return
     yield "## Crash points\n"
     yield (
         f"A real process dies by its own kill -9 at each place, for each kind, {len(runs)} times:"

@@ -11,9 +11,19 @@ from django.db import connection
 from tests.campaigns import nemesis, weather
 
 SHORT = {
-    "campaign": ["--seconds", "20", "--pace", "60", "--strikes", "40"],
+    "campaign": ["--seconds", "20", "--pace", "60", "--strikes", "40", "--servers", "10"],
     "crashes": [],
-    "naive": ["--seconds", "90", "--pace", "60", "--strikes", "120", "--until-twice"],
+    "naive": [
+        "--seconds",
+        "90",
+        "--pace",
+        "60",
+        "--strikes",
+        "120",
+        "--servers",
+        "10",
+        "--until-twice",
+    ],
 }
 
 
