@@ -16,9 +16,6 @@ from dashboard.templatetags.ui import shown
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Server
 
-MOST_CHOICES = 500  # a longer list is no help: people then come by a link, or search
-
-
 # -- asking for something -------------------------------------------------------------------------
 
 

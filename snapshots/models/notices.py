@@ -187,7 +187,3 @@ class Delivery(models.Model):
             models.Index(fields=["webhook", "-id"]),
             models.Index(fields=["created_at"]),
         ]
-
-    @property
-    def is_test(self) -> bool:
-        return self.event_id is None and self.batch_id is None
