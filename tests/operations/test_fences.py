@@ -24,6 +24,7 @@ import pytest
 from snapshots import operations
 from snapshots.models import Attempt, Operation, State
 from snapshots.operations import times
+from snapshots.operations.fence import fence
 from snapshots.provider.client import Client
 from tests.conftest import Stage, fresh, restore, take
 from tests.flow.conftest import database_url
@@ -128,6 +129,7 @@ django.setup()
 from snapshots import operations
 from snapshots.models import account
 from snapshots.operations import times
+from snapshots.operations.fence import fence
 
 class Frozen(account.Client):
     def create_snapshot(self, *asked):
@@ -163,6 +165,21 @@ def test_a_frozen_worker_dies_when_it_thaws_and_sends_nothing(stage, server, osc
 def test_without_the_timer_it_would_send(stage, server, oscar):
     assert frozen_between_claim_and_call(take(server, oscar), "not fenced") == 0
     assert len(stage.provider.calls("POST", "/snapshots/", "applied")) == 1
+
+
+def test_the_timer_is_the_kernels_and_so_is_what_it_does():
+    """No handler of ours stands between: a handler would run after the next instruction."""
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        with fence(60):
+            assert 59 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
+            assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+        with fence(None):
+            assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_after_the_call_the_timer_is_stopped():
