@@ -1,4 +1,7 @@
-"""Claim, audit line and finish as Celery tasks, against a task that does nothing."""
+"""Claim, audit line and finish as Celery tasks, against a task that does nothing.
+
+And against the same two commits in plain SQL: what is left for anybody to save.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,20 @@ QUEUE = "celery"
 
 
 def measure() -> list[dict[str, Any]]:
-    fleet = seed.fleet(TURNS * CHANGES, "claims")
+    fleet = seed.fleet(2 * TURNS * CHANGES, "claims")
     waiting = queued(fleet)
     with services.valkey() as url:
-        rates: dict[str, list[float]] = {"empty": [], "change": []}
+        rates: dict[str, list[float]] = {"empty": [], "by_hand": [], "change": []}
         for turn in range(TURNS):
             rates["empty"].append(rate(url, "bench.empty", list(range(EMPTY))))
-            mine = waiting[turn * CHANGES : (turn + 1) * CHANGES]
-            rates["change"].append(rate(url, "bench.change", mine))
+            for name, first in (("by_hand", 2 * turn), ("change", 2 * turn + 1)):
+                mine = waiting[first * CHANGES : (first + 1) * CHANGES]
+                rates[name].append(rate(url, f"bench.{name}", mine))
     ended = Operation.objects.filter(pk__in=waiting, state=State.SUCCEEDED).count()
     if ended != len(waiting):
         raise RuntimeError(f"only {ended} of {len(waiting)} changes were made")
-    empty, change = (sorted(found)[TURNS // 2] for found in rates.values())
-    return [{"name": "claims", "empty": empty, "change": change, "ratio": change / empty}]
+    found = {name: sorted(rates)[TURNS // 2] for name, rates in rates.items()}
+    return [{"name": "claims", **found, "ratio": found["change"] / found["empty"]}]
 
 
 def queued(fleet: seed.Fleet) -> list[int]:
