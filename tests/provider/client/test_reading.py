@@ -451,6 +451,17 @@ def test_only_all_pages_prove_that_a_server_is_not_there(
     assert (ids(found), found.complete) == (["1", "2"], True)
 
 
+def test_a_refusal_to_tell_of_a_server_is_no_proof_that_it_is_not_there(
+    listening: Listen, talking_to: Talk
+) -> None:
+    first = answer(200, {"results": [{"id": 1}], "next": "?page=2"})
+    peer = listening(first, answer(403, {"detail": "No."}))
+    with pytest.raises(Declined, match=r"No\.") as raised:
+        talking_to(peer).find_server("12345")
+    assert raised.value.status == 403
+    assert peer.connections == 2
+
+
 # Tries.
 
 

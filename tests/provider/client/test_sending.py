@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+import requests
 
 from snapshots.provider import connection
 from snapshots.provider.client import LISTING_LIMIT, Client
@@ -599,3 +600,35 @@ def test_a_request_that_a_change_makes_is_the_only_one(listening: Listen, talkin
         with pytest.raises(Exception, match="x"):
             restore(talking_to(peer))
         assert (peer.connections, len(peer.heard)) == (1, 1)
+
+
+# Without a token, to somebody else: as the webhooks do.
+
+
+def post(adapter: connection.Adapter, url: str) -> connection.Answer:
+    request = requests.Request("POST", url, data=b"{}").prepare()
+    return connection.exchange(
+        adapter, request, None, seconds=5, connect_seconds=2, at_most=connection.MIB
+    )
+
+
+def test_without_a_token_none_is_sent_and_nothing_is_parsed(listening: Listen) -> None:
+    peer = listening(answer(200, CREATED))
+    got = post(connection.Adapter(), peer.url)
+    assert (got.status, got.data) == (200, connection.NOT_JSON)
+    assert '"id": 802' in got.text
+    assert b"authorization" not in peer.heard[0].lower()
+
+
+def test_an_address_that_may_not_be_connected_to_is_not(listening: Listen) -> None:
+    peer, judged = listening(answer(200)), []
+
+    def allows(address: str) -> bool:
+        judged.append(address)
+        return False
+
+    got = post(connection.Adapter(allows=allows), peer.url)
+    assert not got.connected
+    assert got.problem == "there is no way to it through the network"
+    assert (judged, peer.connections) == (["127.0.0.1"], 0)
+    assert post(connection.Adapter(allows=lambda address: True), peer.url).status == 200
