@@ -66,7 +66,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     f"{OPERATIONS}.budget": ("operations/test_budget", "operations/test_meaning"),
     "snapshots.provider.client": (*WIRE, *SENT),
     "snapshots.provider.connection": (*WIRE, *SENT),
-    "snapshots.provider.reading": WIRE,
+    "snapshots.provider.reading": (*WIRE, "provider/client/test_limits"),
     "snapshots.provider.errors": WIRE,
 }
 RESULTS, REASONS = Path(".mutants.json"), Path("docs/mutants.md")
