@@ -70,7 +70,6 @@ NOT_SENT = (
     "after the witness",
     "after connecting",
 )
-SENT_AND_NOT_SAID = ("after sending", "after the answer began", "after the answer", "in the record")
 OF_THE_WEB = PLACES[:3]
 WATCHING = ("in a look", "before settling", "after settling")
 
@@ -260,9 +259,8 @@ def about(case: Case, rows: list[Operation], armed: Path, history: History) -> I
 def _allowed(case: Case, row: Operation, applied: int) -> list[str]:
     if case.place in NOT_SENT or (case.place == "after sending" and not applied):
         return [State.NEEDS_PERSON if row.kind == "restore" else State.NOT_APPLIED]
-    if case.place in (*SENT_AND_NOT_SAID, "in a look") and row.kind == "restore":
-        # At this pace it may be over before the claim is, or the look's lease: nobody saw it.
-        return [State.SUCCEEDED, State.NEEDS_PERSON]
+    if row.kind == "restore" and not row.sightings.filter(status="restoring").exists():
+        return [State.NEEDS_PERSON]  # at this pace it may be over before anybody looks
     return [State.SUCCEEDED]
 
 

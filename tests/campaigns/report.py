@@ -37,8 +37,8 @@ def _head(database: str, parts: Parts) -> Iterator[str]:
         platform.machine(),
     )
     yield f"# What was struck, and what held: {NAMES[database]}\n"
-    yield f"Written by `make faults DB={database} SEED={order['seed']}`."
-    yield "[reliability.md](reliability.md) says what the words mean.\n"
+    yield f"Written by `make faults DB={database}`; [reliability.md](reliability.md) says what the"
+    yield "words mean.\n"
     yield (
         f"{datetime.now(UTC):%-d %B %Y}, {os.cpu_count()} cores of {model}, Python"
         f" {platform.python_version()}, {platform.system()} {platform.release()}. Seed"
