@@ -282,8 +282,9 @@ def wait_for_rest(order: Order) -> float:
 
 
 def left_under_way(order: Order) -> float:
-    """Seconds until nothing that was sent can still arrive."""
-    last = Attempt.objects.order_by("-claimed_at").values_list("claimed_at", flat=True).first()
+    """Seconds until nothing that was sent, and not answered, can still arrive."""
+    open_ended = Attempt.objects.filter(outcome__in=(Attempt.Outcome.NONE, Attempt.Outcome.UNKNOWN))
+    last = open_ended.order_by("-claimed_at").values_list("claimed_at", flat=True).first()
     if last is None:
         return 0
     quiet = timedelta(seconds=LEASE + 120 / order.pace + 1)

@@ -73,8 +73,8 @@ def _campaign(run: dict[str, Any]) -> Iterator[str]:
         f" processes, {frozen} freezes longer than the lease. After it had ended, everything was"
         f" decided within {run['settled_after']:.0f} s. {run['attempts']} attempts;"
         f" {calls.get('arrived', 0)} changes reached the provider, which did"
-        f" {calls.get('applied', 0)} of them; {run['told']} messages were sent;"
-        f" {run['replaced']} silent workers were replaced.\n"
+        f" {calls.get('applied', 0)} of them; {run['told']} messages were sent."
+        f" Workers replaced because they were silent: {run['replaced']}.\n"
     )
     yield from _table("struck", strikes)
     yield from _table("faults of the provider that met a call", run["met"])
@@ -88,8 +88,9 @@ def _crashes(runs: list[dict[str, Any]]) -> Iterator[str]:
         return
     yield "## Crash points\n"
     yield (
-        f"A real process dies by its own kill -9 at each place, for each kind, {len(runs)} times:"
-        f" {sum(run['cases'] for run in runs)} deaths. What is waiting in line is counted too.\n"
+        "A real process dies by its own kill -9 at each place, for each kind:"
+        f" {sum(run['cases'] for run in runs)} deaths, {len(runs)} of each sort. What waits in"
+        " line is counted too.\n"
     )
     yield "| place | what became of it |"
     yield "|---|---|"
