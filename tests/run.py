@@ -1,4 +1,4 @@
-"""`make test`: every test on SQLite; beside it those in a browser, then those on PostgreSQL.
+"""`make test`: every test on SQLite; beside it those in a browser, and again on PostgreSQL.
 
 Says plainly at the end what ran and what could not. Where it may, it installs what is missing;
 with CI=true anything missing is a failure.
@@ -25,7 +25,8 @@ from tests import services
 BROWSER = "tests/browser"
 # Neither the wire, a page in a browser, our own start nor the model depend on the database.
 ONCE = ("tests/provider", "tests/house", "tests/campaigns/test_model.py", BROWSER)
-EVERYTHING_OF_A_DATABASE = [f"--ignore={path}" for path in ONCE]
+# Processes are killed and times are kept: not beside anything else.
+CAMPAIGN = "tests/campaigns/test_campaign.py"
 
 # A package of Debian's that has it, whether it is there, and what is to be said if not.
 NEEDED: list[tuple[str, Callable[[], object], str]] = [
@@ -51,19 +52,12 @@ def main(chosen: list[str]) -> int:
         return 1
 
     with ExitStack() as stack:
-        on_postgres, in_browser = [], []
-        if services.postgres_programs():
-            url = stack.enter_context(services.postgres())
-            on_postgres = [Job("PostgreSQL", chosen or EVERYTHING_OF_A_DATABASE, url)]
-        if services.chromium():
-            in_browser = [Job("SQLite, in a browser", [BROWSER])]
+        url = stack.enter_context(services.postgres()) if services.postgres_programs() else ""
         if chosen:
-            results = in_turn([Job("SQLite", chosen), *on_postgres])
+            jobs = [Job("SQLite", chosen), *([Job("PostgreSQL", chosen, url)] if url else [])]
+            results = [run(job) for job in jobs]
         else:
-            # Two at a time: workers and browsers are waited for much of the time.
-            with ThreadPoolExecutor(1) as pool:
-                others = pool.submit(in_turn, in_browser + on_postgres, aside=True)
-                results = in_turn([Job("SQLite", [f"--ignore={BROWSER}"])]) + others.result()
+            results = everything(url)
 
     print("\n" + "\n".join([*(words for words, _ in results), *missing]))
     return max(code for _, code in results)
@@ -75,11 +69,22 @@ class Job(NamedTuple):
     url: str = ""
 
 
-def in_turn(jobs: list[Job], *, aside: bool = False) -> list[tuple[str, int]]:
-    return [run(job, aside) for job in jobs]
+def everything(url: str) -> list[tuple[str, int]]:
+    """All at once, since workers and browsers are waited for half of the time; campaigns alone."""
+    aside, struck = [], [Job("SQLite, struck", [CAMPAIGN])]
+    if services.chromium():
+        aside.append(Job("SQLite, in a browser", [BROWSER]))
+    if url:
+        aside.append(Job("PostgreSQL", [f"--ignore={path}" for path in (*ONCE, CAMPAIGN)], url))
+        struck.append(Job("PostgreSQL, struck", [CAMPAIGN], url))
+    with ThreadPoolExecutor(len(aside) or 1) as pool:
+        others = [pool.submit(run, job, aside=True) for job in aside]
+        results = [run(Job("SQLite", [f"--ignore={path}" for path in (BROWSER, CAMPAIGN)]))]
+        results += [other.result() for other in others]
+    return results + [run(job) for job in struck]
 
 
-def run(job: Job, aside: bool) -> tuple[str, int]:
+def run(job: Job, *, aside: bool = False) -> tuple[str, int]:
     """Run pytest; `aside`, its output is shown whole when it ends. What to tell, and exit code."""
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     if job.url:
