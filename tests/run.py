@@ -24,8 +24,9 @@ from tests import services
 # The browser's driver keeps an event loop running, which other tests cannot bear.
 BROWSER = "tests/browser"
 # Neither the wire, a page in a browser, our own start nor the model depend on the database.
-ONCE = ("tests/provider", "tests/house", "tests/campaigns/test_model.py", BROWSER)
-# Processes are killed and times are kept: not beside anything else.
+HOUSE = "tests/house"
+ONCE = ("tests/provider", HOUSE, "tests/campaigns/test_model.py", BROWSER)
+# Processes are killed and times are kept: beside nothing but each other.
 CAMPAIGN = "tests/campaigns/test_campaign.py"
 
 # A package of Debian's that has it, whether it is there, and what is to be said if not.
@@ -70,18 +71,24 @@ class Job(NamedTuple):
 
 
 def everything(url: str) -> list[tuple[str, int]]:
-    """All at once, since workers and browsers are waited for half of the time; campaigns alone."""
-    aside, struck = [], [Job("SQLite, struck", [CAMPAIGN])]
+    """All at once, since workers and browsers are waited for half of the time; then campaigns."""
+    apart = (BROWSER, HOUSE, CAMPAIGN)
+    lanes = [[Job("SQLite", [f"--ignore={path}" for path in apart])], [Job("the house", [HOUSE])]]
+    struck = [[Job("SQLite, struck", [CAMPAIGN])]]
     if services.chromium():
-        aside.append(Job("SQLite, in a browser", [BROWSER]))
+        lanes[1].insert(0, Job("SQLite, in a browser", [BROWSER]))
     if url:
-        aside.append(Job("PostgreSQL", [f"--ignore={path}" for path in (*ONCE, CAMPAIGN)], url))
-        struck.append(Job("PostgreSQL, struck", [CAMPAIGN], url))
-    with ThreadPoolExecutor(len(aside) or 1) as pool:
-        others = [pool.submit(run, job, aside=True) for job in aside]
-        results = [run(Job("SQLite", [f"--ignore={path}" for path in (BROWSER, CAMPAIGN)]))]
-        results += [other.result() for other in others]
-    return results + [run(job) for job in struck]
+        lanes.append([Job("PostgreSQL", [f"--ignore={path}" for path in (*ONCE, CAMPAIGN)], url)])
+        struck.append([Job("PostgreSQL, struck", [CAMPAIGN], url)])
+    return at_once(lanes) + at_once(struck)
+
+
+def at_once(lanes: list[list[Job]]) -> list[tuple[str, int]]:
+    """The first lane's output comes as it is made."""
+    first, *others = lanes
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        aside = pool.map(lambda lane: [run(job, aside=True) for job in lane], others)
+        return [run(job) for job in first] + [found for lane in aside for found in lane]
 
 
 def run(job: Job, *, aside: bool = False) -> tuple[str, int]:
