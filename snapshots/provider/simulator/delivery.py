@@ -141,7 +141,8 @@ def _late(visit: Visit, wire: Wire, fault: Fault) -> None:
     visit.postpone(float(fault.options["seconds"]))
     now = fault.options["now"]
     if now == "timeout":
-        _send(visit, wire, TIMED_OUT)
+        _send(visit, wire, TIMED_OUT)  # a whole answer, which does not say that it closes
+        return
     if now == "hang":
         fault.wait(None)
     wire.hang_up(rst=now == "rst")
