@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from dashboard.supervisor import tied_to
-from snapshots.queue import request_id
+from snapshots.whence import request_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 

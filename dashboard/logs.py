@@ -19,7 +19,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from snapshots.queue import request_id
+from dashboard.proxies import client_address
+from snapshots.whence import address, request_id
 
 log = logging.getLogger(__name__)
 HEADER = "X-Request-ID"
@@ -87,6 +88,7 @@ class RequestId:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request_id.set(_given(request) or secrets.token_hex(8))
+        asker = address.set(client_address(request))
         begun = time.monotonic()
         try:
             response = self.get_response(request)
@@ -95,6 +97,7 @@ class RequestId:
             return response
         finally:
             request_id.reset(given)
+            address.reset(asker)
 
     @staticmethod
     def _tell(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from snapshots import whence
 from snapshots.estimates import spell
 from snapshots.models import (
     Account,
@@ -307,7 +308,7 @@ def _is_to_tell(verb: str, operation: Operation | None) -> bool:
 def record(
     verb: Verb,
     *,
-    team: Team,
+    team: Team | None,
     actor: User | None = None,
     account: Account | None = None,
     server: Server | None = None,
@@ -320,7 +321,7 @@ def record(
         "server": server.name if server else "",
         "snapshot": snapshot.name if snapshot else operation.name if operation else "",
         "account": account.label if account else "",
-        "team": team.name,
+        "team": team.name if team else "",
     }
     return Event.objects.create(
         verb=verb,
@@ -332,6 +333,8 @@ def record(
         snapshot=snapshot,
         operation=operation,
         data=names | data,
+        address=whence.address.get(),
+        request_id=whence.request_id.get(),
         to_tell=_is_to_tell(verb, operation),
     )
 

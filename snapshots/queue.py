@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from contextvars import ContextVar
 
 from celery import current_app
 from kombu import Connection
 from kombu.exceptions import OperationalError
+
+from snapshots.whence import request_id
 
 log = logging.getLogger(__name__)
 
 # A broker that is gone or frozen must not hold up a click: kombu's own defaults try for seconds,
 # and wait for ever for a socket that is open and silent.
 IN_A_HURRY = {"max_retries": 0, "socket_connect_timeout": 0.5, "socket_timeout": 0.5}
-
-
-# What the present work was asked for by. It goes with every message, so that logs can be followed.
-request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def nudge(task: str, pk: int) -> None:

@@ -20,7 +20,7 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from snapshots import accounts, inventory, operations, teams
-from snapshots.models import Account, Operation, Role, Server, Snapshot, Team, User
+from snapshots.models import Account, Operation, Role, Server, Snapshot, Team, User, append_only
 from snapshots.provider.simulator import Simulator
 
 NOW = datetime(2026, 11, 23, 14, 2, tzinfo=UTC)
@@ -34,6 +34,17 @@ def django_db_modify_db_settings(
     if connection.vendor == "sqlite":
         path = tmp_path_factory.mktemp("database") / "test.sqlite3"
         connection.settings_dict["TEST"]["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_test_may_empty_its_database() -> None:
+    """Nobody else may: the triggers go with the rows, and come back with the `post_migrate`."""
+    flush = connection.ops.sql_flush
+
+    def sql_flush(*arguments: Any, **more: Any) -> list[str]:
+        return [*append_only.off(connection.vendor), *flush(*arguments, **more)]
+
+    connection.ops.sql_flush = sql_flush
 
 
 @dataclass

@@ -14,7 +14,7 @@ from django.views.defaults import page_not_found
 from django_htmx.http import reswap
 
 from dashboard.reader import speak_as_to
-from snapshots.queue import request_id
+from snapshots.whence import request_id
 
 
 def refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:

@@ -60,26 +60,28 @@ def write_messages() -> None:
 
 def _messages(event: Event, audience: Audience) -> Iterator[Delivery]:
     """A webhook is told every line. Mailboxes are spared what another message tells as well."""
-    topic, operation = topic_of(event.verb), event.operation
-    people = [*_listening(event, topic, audience)] if topic else []
+    topic, operation, team_id = topic_of(event.verb), event.operation, event.team_id
+    if team_id is None:  # such as a sign-in: it concerns nobody else
+        return
+    people = [*_listening(event, topic, audience.people(team_id))] if topic else []
     if topic:
-        for webhook in audience.webhooks(event.team_id):
+        for webhook in audience.webhooks(team_id):
             member = webhook.member
             if member.user_id in people if member else topic in webhook.topics:
-                yield Delivery(team_id=event.team_id, event=event, topic=topic, webhook=webhook)
+                yield Delivery(team_id=team_id, event=event, topic=topic, webhook=webhook)
     if not settings.EMAIL_IS_SENT:
         return
     if topic and not _is_told_elsewhere(event, topic):
         for user_id in people:
-            yield Delivery(team_id=event.team_id, event=event, topic=topic, user_id=user_id)
+            yield Delivery(team_id=team_id, event=event, topic=topic, user_id=user_id)
     if operation and operation.batch and _has_ended(operation.batch):
         yield from _about_batch(operation.batch, audience)
 
 
-def _listening(event: Event, topic: Topic, audience: Audience) -> Iterator[int]:
+def _listening(event: Event, topic: Topic, people: list[Listener]) -> Iterator[int]:
     """Who wants to be told of it. Nobody is told of what they did themselves."""
     asked_by = event.operation.asked_by_id if event.operation else None
-    for person in audience.people(event.team_id):
+    for person in people:
         if person.wants(topic, asked_by=asked_by) and person.user_id != event.actor_id:
             yield person.user_id
 

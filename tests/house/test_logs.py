@@ -9,7 +9,7 @@ import pytest
 from django.test import RequestFactory
 
 from dashboard import logs
-from snapshots.queue import request_id
+from snapshots.whence import request_id
 
 
 def record(words: str, *arguments: object, **extra: object) -> logging.LogRecord:
