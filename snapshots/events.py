@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil, floor
 from typing import Any
 
@@ -27,7 +27,7 @@ from snapshots.models import (
 )
 from snapshots.models.reason import Blank
 from snapshots.said import again
-from snapshots.text import readable, shown
+from snapshots.text import readable, shown, stamp
 
 
 class Verb(models.TextChoices):
@@ -209,6 +209,40 @@ class Verb(models.TextChoices):
         ),
     )
     SNAPSHOT_BACK = "snapshot.back", _("the provider lists {snapshot} of {server} again")
+    SNAPSHOT_GONE_LOCKED = (
+        "snapshot.gone_locked",
+        _(
+            "{snapshot} of {server}, which is locked here, is no longer listed by the provider:"
+            " a lock binds nobody in the provider’s own panel"
+        ),
+    )
+    SNAPSHOT_LOCKED = "snapshot.locked", _("locked {snapshot} of {server}: {words}")
+    SNAPSHOT_LOCKED_UNTIL = (
+        "snapshot.locked_until",
+        _("locked {snapshot} of {server} until {until}: {words}"),
+    )
+    SNAPSHOT_UNLOCKED = "snapshot.unlocked", _("unlocked {snapshot} of {server}: {words}")
+    SNAPSHOT_GOOD = "snapshot.good", _("marked {snapshot} of {server} as known good: {words}")
+    SNAPSHOT_NOT_GOOD = (
+        "snapshot.not_good",
+        _("took back that {snapshot} of {server} is known good: {words}"),
+    )
+    SNAPSHOT_PURPOSE = (
+        "snapshot.purpose",
+        _("changed the purpose of {snapshot} of {server} from “{before}” to “{after}”"),
+    )
+    SNAPSHOT_TICKET = (
+        "snapshot.ticket",
+        _("changed the ticket of {snapshot} of {server} from “{before}” to “{after}”"),
+    )
+    SNAPSHOT_OWNER = (
+        "snapshot.owner",
+        _("changed the owner of {snapshot} of {server} from “{before}” to “{after}”"),
+    )
+    SNAPSHOT_KEEP_UNTIL = (
+        "snapshot.keep_until",
+        _("changed until when {snapshot} of {server} is kept from “{before}” to “{after}”"),
+    )
     SERVER_GONE = "server.gone", _("{server} is no longer listed by the provider")
 
     ACCOUNT_CONNECTED = "account.connected", _("connected the account {account}")
@@ -288,6 +322,7 @@ _TOLD_OF_OPERATIONS = {
 }
 _TOLD_OF_OTHERS = {
     "snapshot.after_all": Topic.IN_DOUBT,
+    "snapshot.gone_locked": Topic.NEEDS_PERSON,
     "account.token_refused": Topic.ACCOUNT_PAUSED,
     "account.paused": Topic.ACCOUNT_PAUSED,
 }
@@ -349,6 +384,8 @@ def sentence(event: Event) -> str:
     data["why"] = again(data.get("why", ""))
     if data.get("reason") in Reason.values:
         data["why"] = Reason(data["reason"]).sentence(data)
+    if data.get("until"):
+        data["until"] = stamp(datetime.fromisoformat(data["until"]))
     for name, rounded in (("passed", floor), ("usual", ceil)):  # seconds
         if isinstance(data.get(name), int | float):
             data[name] = spell(timedelta(seconds=data[name]), rounded)

@@ -29,6 +29,8 @@ VIEW = "view"
 CREATE = "create"
 DELETE = "delete"
 RESTORE = "restore"
+DESCRIBE = "describe"
+PROTECT = "protect"
 POWER = "power"
 MANAGE_ACCOUNTS = "manage_accounts"
 MANAGE_PEOPLE = "manage_people"
@@ -44,6 +46,8 @@ RIGHTS: dict[str, Promise] = {
     CREATE: gettext_lazy("take snapshots"),
     DELETE: gettext_lazy("delete snapshots"),
     RESTORE: gettext_lazy("restore servers"),
+    DESCRIBE: gettext_lazy("say what snapshots are for"),
+    PROTECT: gettext_lazy("lock snapshots, unlock them and mark them as known good"),
     POWER: gettext_lazy("start and stop servers"),
     MANAGE_ACCOUNTS: gettext_lazy("manage provider accounts"),
     MANAGE_PEOPLE: gettext_lazy("manage people"),
@@ -54,8 +58,8 @@ RIGHTS: dict[str, Promise] = {
 }
 
 _VIEWER = {VIEW}
-_OPERATOR = _VIEWER | {CREATE}
-_RESTORER = _OPERATOR | {DELETE, RESTORE, POWER, APPROVE}
+_OPERATOR = _VIEWER | {CREATE, DESCRIBE}
+_RESTORER = _OPERATOR | {DELETE, RESTORE, PROTECT, POWER, APPROVE}
 _ADMIN = _RESTORER | {MANAGE_ACCOUNTS, MANAGE_PEOPLE, MANAGE_WEBHOOKS, READ_AUDIT, SCHEDULE}
 
 TABLE: dict[str, frozenset[str]] = {

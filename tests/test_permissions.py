@@ -8,8 +8,11 @@ from tests.conftest import take
 
 RIGHTS_OF = {
     Role.VIEWER: {"view"},
-    Role.OPERATOR: {"view", "create"},
-    Role.RESTORER: {"view", "create", "delete", "restore", "power", "approve"},
+    Role.OPERATOR: {"view", "create", "describe"},
+    Role.RESTORER: {
+        *("view", "create", "describe"),
+        *("delete", "restore", "protect", "power", "approve"),
+    },
     Role.ADMIN: set(permissions.RIGHTS),
     Role.OWNER: set(permissions.RIGHTS),
 }

@@ -202,7 +202,10 @@ def _tell_all(account: Account, verb: events.Verb, model: Model, pks: list[int])
         rows = Snapshot.objects.filter(pk__in=pks).select_related("server").order_by("pk")
     with transaction.atomic():
         for row in rows:
-            _tell(account, verb, row)
+            if verb == events.Verb.SNAPSHOT_GONE and isinstance(row, Snapshot) and row.is_locked:
+                _tell(account, events.Verb.SNAPSHOT_GONE_LOCKED, row)
+            else:
+                _tell(account, verb, row)
 
 
 def _tell(

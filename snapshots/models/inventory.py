@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from snapshots.models.account import Account
+from snapshots.models.marks import Marked
 from snapshots.provider import types
 
 MARKER = re.compile(r"\s*\[ref:([a-z0-9]{10})\]")
@@ -97,7 +98,7 @@ class Server(Mirrored):
         return self.status == "active"
 
 
-class Snapshot(Mirrored):
+class Snapshot(Mirrored, Marked):
     """`created_at` is the provider's word for when it was taken; `size_mb` may be unknown."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="snapshots")
@@ -114,6 +115,10 @@ class Snapshot(Mirrored):
                 fields=["account", "remote_id"],
                 condition=models.Q(gone_at__isnull=True),
                 name="snapshot_once_an_account",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(locked_at=None) | ~models.Q(lock_reason=""),
+                name="a_lock_has_a_reason",
             ),
         ]
         indexes = [

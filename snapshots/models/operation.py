@@ -88,8 +88,9 @@ class Operation(models.Model):
 
     `state` is written by `operations.states.move` and nothing else. `due_at` is when to act next:
     to send while queued, to look while watched. `confirmed` is the fingerprint of what the person
-    saw. `remote_id` is the id of the snapshot a create made, once known. `needs` must have
-    succeeded before this one's turn comes; `slow_at` is when it was told to be slower than usual.
+    saw. `remote_id` is the id of the snapshot a create made, once known, and `about` what is to be
+    said of that one (`models.marks`). `needs` must have succeeded before this one's turn comes;
+    `slow_at` is when it was told to be slower than usual.
     """
 
     kind = models.CharField(max_length=8, choices=Kind)
@@ -111,6 +112,7 @@ class Operation(models.Model):
 
     name = models.CharField(max_length=255, default="")  # the snapshot's, made or acted on
     note = models.CharField(max_length=1000, default="")
+    about = models.JSONField(default=dict)
     marker = models.CharField(max_length=10, default=new_marker)
     confirmed = models.JSONField(default=dict)
 

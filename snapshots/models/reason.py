@@ -33,6 +33,7 @@ class Reason(models.TextChoices):
         "right_withdrawn",
         _("{person} no longer has the right to do this; nothing was sent"),
     )
+    LOCKED = "locked", _("{person} locked it: {words}; nothing was sent")
     CHILD_FAILED = (
         "child_failed",
         _("the safety snapshot did not complete; the restore was not sent"),

@@ -17,6 +17,7 @@ from snapshots.operations.batches import (
 from snapshots.operations.epoch import is_doubtful
 from snapshots.operations.hindrances import against_creates, against_deletes
 from snapshots.operations.lines import line, lines
+from snapshots.operations.marks import describe, lock, mark_good, unlock, unmark_good
 from snapshots.operations.rules import (
     busy,
     check_name,
@@ -36,12 +37,15 @@ __all__ = [
     "cancel",
     "check_name",
     "delete_phrase",
+    "describe",
     "due",
     "facts",
     "give_verdict",
     "is_doubtful",
     "line",
     "lines",
+    "lock",
+    "mark_good",
     "removed",
     "request_create",
     "request_creates",
@@ -55,4 +59,6 @@ __all__ = [
     "slots_taken",
     "snapshot_name",
     "sweep",
+    "unlock",
+    "unmark_good",
 ]

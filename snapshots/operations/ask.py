@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +13,8 @@ from snapshots import events, queue
 from snapshots.errors import Refused
 from snapshots.models import Account, Batch, Kind, Operation, Reason, Server, Snapshot, State, User
 from snapshots.models.operation import HOLDING
-from snapshots.operations import epoch, times
+from snapshots.operations import epoch, marks, times
+from snapshots.operations.audited import audited
 from snapshots.operations.rules import (
     RIGHT,
     busy,
@@ -33,7 +33,6 @@ from snapshots.operations.rules import (
 from snapshots.operations.states import move
 from snapshots.permissions import require
 from snapshots.said import gettext as _
-from snapshots.said import memo
 
 
 def request_create(
@@ -45,19 +44,23 @@ def request_create(
     request_key: UUID,
     stop_first: bool = False,
     batch: Batch | None = None,
+    **about: Any,
 ) -> Operation:
     """Ask for a snapshot of `server`. Raises `Refused`; a repeated `request_key` gives the same.
+
+    `about` is what is said of it as soon as it is there: see `marks.describe`.
 
     With `stop_first` the server is stopped, the snapshot taken, and the server started again:
     three operations in the machine's line. The snapshot is what is returned.
     """
-    with _audited(actor, server):
+    with audited(actor, server):
         require(actor, RIGHT[Kind.CREATE], server.account.team)
         if stop_first:
             require(actor, RIGHT[Kind.STOP], server.account.team)
         operation = _operation(
             Kind.CREATE, server, actor, request_key, name=name, note=note, batch=batch
         )
+        operation.about = marks.said(**about)
         stop, start = (
             _operation(kind, server, actor, uuid4(), batch=batch)
             for kind in (Kind.STOP, Kind.START)
@@ -78,7 +81,7 @@ def request_create(
 
 def request_start(server: Server, *, actor: User, request_key: UUID) -> Operation:
     """Ask to start a stopped server. Raises `Refused`."""
-    with _audited(actor, server):
+    with audited(actor, server):
         require(actor, RIGHT[Kind.START], server.account.team)
         operation = _operation(Kind.START, server, actor, request_key)
         if again := _same_form(operation):
@@ -104,7 +107,7 @@ def request_restore(
     is sent only after the provider lists that snapshot as completed. Raises `Refused`.
     """
     server = snapshot.server
-    with _audited(actor, server, snapshot):
+    with audited(actor, server, snapshot):
         require(actor, RIGHT[Kind.RESTORE], snapshot.account.team)
         if safety_snapshot:
             require(actor, RIGHT[Kind.CREATE], snapshot.account.team)
@@ -140,7 +143,7 @@ def request_delete(
 
     `behind` is an operation of the same batch on the same server: this one waits for its turn.
     """
-    with _audited(actor, snapshot.server, snapshot):
+    with audited(actor, snapshot.server, snapshot):
         require(actor, RIGHT[Kind.DELETE], snapshot.account.team)
         operation = _operation(
             Kind.DELETE,
@@ -164,7 +167,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
 
     A restore whose safety snapshot is already under way is marked instead, and ends with it.
     """
-    with _audited(actor, operation.server, operation.snapshot):
+    with audited(actor, operation.server, operation.snapshot):
         require(actor, right_for(operation), operation.team)
         too_late = Refused(_("Too late to cancel: it may have been sent, or has ended already."))
         if epoch.is_doubtful(operation):
@@ -192,7 +195,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
 
 def give_verdict(operation: Operation, *, actor: User, happened: bool, words: str) -> None:
     """A person decides what the evidence cannot. `words` is their reason. Raises `Refused`."""
-    with _audited(actor, operation.server, operation.snapshot):
+    with audited(actor, operation.server, operation.snapshot):
         require(actor, right_for(operation), operation.team)
         words = words.strip()
         if not words:
@@ -331,7 +334,7 @@ def _same_form(operation: Operation, *, with_child: bool = False) -> Operation |
     first = Operation.objects.filter(team=operation.team, request_key=operation.request_key).first()
     if first is None:
         return None
-    asked = ["kind", "server_id", "asked_by_id", "name", "note"]
+    asked = ["kind", "server_id", "asked_by_id", "name", "note", "about"]
     if operation.kind != Kind.CREATE:  # whose snapshot is what came of it
         asked.append("snapshot_id")
     if (
@@ -341,21 +344,3 @@ def _same_form(operation: Operation, *, with_child: bool = False) -> Operation |
     ):
         raise Refused(_("This form was already used for something else. Please open it again."))
     return first
-
-
-@contextmanager
-def _audited(actor: User, server: Server, snapshot: Snapshot | None = None) -> Iterator[None]:
-    """A refusal is written down too, outside whatever was rolled back."""
-    try:
-        yield
-    except Refused as refusal:
-        events.record(
-            events.Verb.REFUSED,
-            team=server.account.team,
-            actor=actor,
-            account=server.account,
-            server=server,
-            snapshot=snapshot,
-            why=memo(refusal.sentence),
-        )
-        raise

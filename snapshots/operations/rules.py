@@ -192,6 +192,18 @@ def check_snapshot(snapshot: Snapshot, *, deleting: bool = False) -> None:
             _("%(snapshot)s is “%(status)s” at the provider, not completed.")
             % {"snapshot": snapshot.name, "status": snapshot.status}
         )
+    if deleting and snapshot.is_locked:
+        raise Refused(
+            _(
+                "%(snapshot)s is locked. %(person)s: “%(reason)s” It cannot be deleted before"
+                " somebody who may lock and unlock snapshots has unlocked it."
+            )
+            % {
+                "snapshot": snapshot.name,
+                "person": snapshot.locked_by_name,
+                "reason": snapshot.lock_reason,
+            }
+        )
 
 
 def check_slot(server: Server, *, field: str | None = None) -> None:

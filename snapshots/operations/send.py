@@ -219,6 +219,9 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
             details = {"person": operation.asked_by_name}
             move(operation, State.FAILED, Reason.RIGHT_WITHDRAWN, details=details)
             return None
+        if operation.kind == Kind.DELETE and (lock := _lock(operation.snapshot)):
+            move(operation, State.FAILED, Reason.LOCKED, details=lock)
+            return None
         attempt = Attempt(
             operation=operation,
             number=operation.attempt_count + 1,
@@ -237,6 +240,17 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
             also=lambda _: attempt.save(force_insert=True),
         )
     return attempt if won else None
+
+
+def _lock(snapshot: Snapshot | None) -> dict[str, str] | None:
+    """Who locked what is to be deleted, and why; None if it is not locked.
+
+    Whoever locks it takes the account's row first, as the claim does: one of them sees the other.
+    """
+    if snapshot is None:
+        return None
+    row = Snapshot.objects.filter(Snapshot.locked(), pk=snapshot.pk).first()
+    return {"person": row.locked_by_name, "words": row.lock_reason} if row else None
 
 
 def _now(rows: QuerySet[Any], pk: int, *fields: str) -> tuple[Any, ...]:

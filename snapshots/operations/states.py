@@ -12,7 +12,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from snapshots import events, kept
-from snapshots.models import Account, Kind, Operation, Reason, State, User
+from snapshots.models import Account, Kind, Operation, Reason, Snapshot, State, User
+from snapshots.models.marks import DESCRIBED
 from snapshots.models.operation import ENDED, HOLDING
 from snapshots.operations import times
 
@@ -129,6 +130,8 @@ def move(
             if to in ENDED:
                 _release_parent(seen, to, now)
                 _let_next(seen.account_id, seen.lock_key)
+            if seen.about and values.get("snapshot"):
+                _describe(seen, values["snapshot"], values["revision"])
             if also:
                 also(values["revision"])
     except _Lost:
@@ -136,6 +139,13 @@ def move(
     for name, value in values.items():
         setattr(seen, name, value)
     return True
+
+
+def _describe(create: Operation, snapshot: Snapshot, revision: int) -> None:
+    """What was said of it when it was asked for; what was said since stays."""
+    unsaid = dict.fromkeys(DESCRIBED, "") | {"keep_until": None}
+    rows = Snapshot.objects.filter(pk=snapshot.pk, **unsaid)
+    rows.update(**create.about, revision=revision)
 
 
 def end_stopped(operation: Operation) -> bool:
