@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('snapshots', '0003_own_webhooks'),
+        ('snapshots', '0004_history_is_kept'),
     ]
 
     operations = [
