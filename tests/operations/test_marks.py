@@ -28,7 +28,7 @@ def told(verb):
 def test_a_locked_snapshot_is_not_deleted_and_the_refusal_says_why(snapshot, rosa, alice):
     locked = lock(snapshot, alice)
     assert locked.is_locked
-    with pytest.raises(Refused, match="pre-upgrade is locked. Alice: “the audit needs it”"):
+    with pytest.raises(Refused, match=r"pre-upgrade is locked\. Alice: “the audit needs it”"):
         delete(locked, rosa)
     assert not Operation.objects.exists()
     assert told("snapshot.locked")["words"] == "the audit needs it"
@@ -109,7 +109,7 @@ def test_what_is_locked_is_not_locked_again_nor_what_is_open_unlocked(snapshot, 
     with pytest.raises(Refused, match="pre-upgrade is not locked"):
         operations.unlock(snapshot, actor=rosa, words="why not")
     lock(snapshot, alice)
-    with pytest.raises(Refused, match="is locked already. Alice: “the audit needs it”"):
+    with pytest.raises(Refused, match=r"is locked already\. Alice: “the audit needs it”"):
         lock(snapshot, rosa)
     assert fresh(snapshot).locked_by_name == "Alice"
 
@@ -126,7 +126,7 @@ def test_only_who_restores_locks_and_marks(snapshot, oscar, vera):
             with pytest.raises(NotAllowed, match="You may not lock snapshots, unlock them"):
                 verb(snapshot, actor=person, words="because")
         for verb in (operations.mark_good, operations.unmark_good):
-            with pytest.raises(NotAllowed, match="mark them as known good in Northwind. Alice can"):
+            with pytest.raises(NotAllowed, match="mark them as known good in Northwind"):
                 verb(snapshot, actor=person, words="because")
     assert Event.objects.filter(verb="refused").count() == 8
 
