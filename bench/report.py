@@ -118,7 +118,8 @@ def _pages(results: Results) -> Iterator[str]:
         bare = next(row for row in rows if row["name"] == "bare")
         yield f"## Pages on {database}\n"
         yield (
-            "By number of servers, with five snapshots each: times bare, queries, KB. Bare is"
+            "By number of servers, with five snapshots each, and two operations under way in all:"
+            " times bare, queries, KB. Bare is"
             f" {bare['ms']:.1f} ms and {bare['queries']} queries. `admin` is Django's own list of"
             " the servers, for comparison.\n"
         )

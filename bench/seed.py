@@ -29,6 +29,7 @@ PLACES = ("us-east", "us-west", "eu-north", "eu-south", "ap-east")
 PLANS = (("Standard VPS", 2, 4096, 80), ("Performance VPS", 4, 8192, 160))
 SYSTEMS = ("Ubuntu 24.04 LTS", "Debian 12", "AlmaLinux 9")
 SNAPSHOTS = 5
+UNDER_WAY = 2  # whatever the size, lest a large fleet's pages cost more for what happens in them
 ADDRESS = "https://fleet-{}.example/api/v1"  # ids are of one provider: each fleet has its own
 
 
@@ -119,14 +120,14 @@ def _snapshot(server: Server, n: int, now: datetime) -> Snapshot:
 
 
 def _operations(user: User, snapshots: list[Snapshot], now: datetime) -> Iterable[Operation]:
-    """One that ended for each server, every tenth a restore; every fiftieth takes one now."""
+    """One that ended for each server, every tenth a restore; the first two take one now."""
     for n, of in enumerate(snapshots[::SNAPSHOTS]):
         kind = Kind.RESTORE if n % 10 == 9 else Kind.CREATE
         state = State.FAILED if n % 25 == 24 else State.SUCCEEDED
         asked = (of.created_at or now) - timedelta(minutes=6)
         ended = asked + timedelta(minutes=5)
         yield _operation(user, of, kind, state, asked, n, snapshot=of, ended_at=ended)
-        if n % 50 == 0 and n < 1000:
+        if n < UNDER_WAY:
             asked = now - timedelta(minutes=2, seconds=n % 60)
             yield _operation(user, of, Kind.CREATE, State.RUNNING, asked, 1_000_000 + n)
 
