@@ -23,6 +23,7 @@ app.autodiscover_tasks(["snapshots"])
 app.conf.beat_schedule = {
     "find due work": {"task": TICK, "schedule": 2.0, "options": {"expires": 10}},
     "tell people": {"task": "snapshots.tell", "schedule": 2.0, "options": {"expires": 10}},
+    "seal the history": {"task": "snapshots.seal", "schedule": 2.0, "options": {"expires": 10}},
     "forget old looks": {"task": "snapshots.tidy", "schedule": 3600.0, "options": {"expires": 600}},
 }
 

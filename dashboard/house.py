@@ -90,6 +90,10 @@ class House:
         return cls(home.resolve(), host, _port(), is_demo, token, email, password)
 
     @property
+    def _heads(self) -> Path:
+        return self.home / "heads"
+
+    @property
     def _witness(self) -> Path:
         """What was sent; beside the directory, whose copy is a copy of the database too."""
         if os.access(self.home.parent, os.W_OK):
@@ -120,13 +124,16 @@ class House:
         """Make the keys at the first run, and set the settings that all programs share."""
         memory = remembered(self.home)
         if not memory:
-            self._witness.unlink(missing_ok=True)  # of a house that stood here before
+            # Of a house that stood here before.
+            self._witness.unlink(missing_ok=True)
+            self._heads.unlink(missing_ok=True)
             memory = self._first_memory()
         self.running = {
             "SITE_URL": self.url,
             "ALLOWED_HOSTS": ",".join(self._names()),
             "HEARTBEAT_FILE": str(self.home / "heartbeat"),
             "WITNESS_FILE": str(self._witness),
+            "AUDIT_HEAD_FILE": str(self._heads),
             "SERVE_STATIC_FROM_SOURCE": "1",
         }
         if self.is_demo:
@@ -143,6 +150,7 @@ class House:
             "DEMO": "1" if self.is_demo else "0",
             "SECRET_KEY": secrets.token_hex(32),
             "TOKEN_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "AUDIT_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
         }
         if self.is_demo:  # accounts remember this address, so it must stay
             memory["PROVIDER_API_URLS"] = f"http://127.0.0.1:{free_port()}/api/v1"

@@ -187,6 +187,13 @@ except ValueError:
 if not TOKEN_KEYS:
     raise bad("TOKEN_KEYS", "needs a key to seal provider tokens: `openssl rand -base64 32`.")
 
+# The history's chain: see snapshots/audit. One key more is made from SECRET_KEY.
+try:
+    AUDIT_KEYS = [key_from(key) for key in several("AUDIT_KEYS")]
+except ValueError:
+    raise bad("AUDIT_KEYS", "each key is base64 of 32 bytes: `openssl rand -base64 32`.") from None
+AUDIT_HEAD_FILE = text("AUDIT_HEAD_FILE")
+
 # -- people ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "snapshots.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

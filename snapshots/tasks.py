@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from snapshots import inventory, notices, operations, queue
+from snapshots import audit, inventory, notices, operations, queue
 
 
 @shared_task(name="snapshots.tick")
@@ -31,6 +31,12 @@ def tell() -> None:
     """A task of its own: whatever a receiver does, the tick does not wait for it."""
     notices.write_messages()
     notices.deliver()
+
+
+@shared_task(name="snapshots.seal")
+def seal() -> None:
+    audit.seal()
+    audit.publish()
 
 
 @shared_task(name="snapshots.tidy")

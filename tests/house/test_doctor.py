@@ -6,14 +6,19 @@ import io
 import os
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings as live_settings
 from django.core.management import call_command
+from django.utils import timezone
 
+from snapshots import tasks
+from snapshots.models import Event, append_only
 from snapshots.secrets import key_from
 from tests import services
+from tests.audit.conftest import without_triggers
 from tests.conftest import fresh
 
 
@@ -42,7 +47,7 @@ def doctor() -> tuple[int, dict[str, str]]:
 def test_where_nothing_is_lacking_every_line_is_ok(well) -> None:
     code, said = doctor()
     assert code == 0, said
-    assert len(said) == 12
+    assert len(said) == 13
     assert all(words.startswith("ok ") for words in said.values())
 
 
@@ -74,6 +79,22 @@ def test_a_token_that_no_key_opens_is_named_by_its_account(well, account, settin
     assert code == 1
     assert f"{account.pk} (Production)" in said["keys"]
     assert fresh(account).sealed_token not in str(said)
+
+
+def test_a_history_that_is_not_what_was_sealed_is_told(well, team, settings, tmp_path) -> None:
+    settings.AUDIT_HEAD_FILE = str(tmp_path / "heads")
+    tasks.seal()
+    assert doctor()[1]["history"] == "ok sealed, and with the head that was kept last"
+    Event.objects.create(verb="team.renamed", team=team, at=timezone.now() - timedelta(hours=1))
+    assert "1 lines are not sealed" in doctor()[1]["history"]
+    tasks.seal()
+    with without_triggers() as cursor:
+        assert "lets its lines be changed" in doctor()[1]["history"]
+        cursor.execute("UPDATE snapshots_event SET mac = '00' WHERE seq = 1")
+        append_only.after_migrate(using="default")
+        assert "Run: manage.py verify_audit" in doctor()[1]["history"]
+    settings.AUDIT_HEAD_FILE = str(tmp_path / "nowhere")
+    assert doctor()[1]["history"] == "ok sealed"
 
 
 def test_static_files_that_were_not_collected_are_told(well, settings, tmp_path) -> None:

@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from dashboard import probes
 from dashboard.probes import Trouble
-from snapshots.models import Account
+from snapshots import audit
+from snapshots.models import Account, append_only
 from snapshots.secrets import CannotOpen
 
 LEAST_FREE = 1024**3
@@ -51,6 +52,23 @@ def keys() -> str:
             "Put the key that sealed it back into TOKEN_KEYS, or enter the token again",
         )
     return f"the tokens of {len(accounts)} account(s) open"
+
+
+def history() -> str:
+    """Whether it is being sealed, and still has the head that was kept last; not every line."""
+    if not append_only.in_place():
+        raise Trouble("the database lets its lines be changed", "Run: manage.py migrate")
+    if number := audit.overdue():
+        raise Trouble(f"{number} lines are not sealed", "See whether the workers and beat run")
+    if not settings.AUDIT_HEAD_FILE:
+        return "sealed; AUDIT_HEAD_FILE is not set, so a missing end would not be noticed"
+    try:
+        heads = audit.read(Path(settings.AUDIT_HEAD_FILE))
+    except OSError:
+        heads = []  # nothing was sealed yet, or another machine has it
+    if heads and audit.verify(heads[-1:], after=heads[-1]).findings:
+        raise Trouble("lines are missing or were changed", "Run: manage.py verify_audit")
+    return "sealed, and with the head that was kept last" if heads else "sealed"
 
 
 def mail() -> str:
@@ -133,6 +151,7 @@ CHECKS: dict[str, probes.Probe] = {
     "beat": signs(probes.beat),
     "static files": static,
     "keys": keys,
+    "history": history,
     "mail": mail,
     "clock": clock,
     "disk": disk,
@@ -146,6 +165,7 @@ ADVICE = {
     "migrations": "Once the database answers, run: manage.py migrate",
     "broker": "See whether Redis or Valkey runs, and REDIS_URL",
     "keys": "Once the database answers and is migrated, ask again",
+    "history": "Once the database answers and is migrated, ask again",
 }
 
 
