@@ -24,6 +24,7 @@ TITLES = {
     Kind.RESTORE: {
         State.WAITING: gettext_lazy("In line: the restore of %(server)s to %(name)s"),
         State.QUEUED: gettext_lazy("Waiting to restore %(server)s to %(name)s"),
+        State.HELD: gettext_lazy("On hold: the restore of %(server)s to %(name)s"),
         State.SENDING: gettext_lazy("Asking the provider to restore %(server)s to %(name)s"),
         State.RUNNING: gettext_lazy("Restoring %(server)s to %(name)s"),
         State.IN_DOUBT: gettext_lazy("Perhaps restoring %(server)s to %(name)s"),
@@ -37,6 +38,7 @@ TITLES = {
     Kind.DELETE: {
         State.WAITING: gettext_lazy("In line: the deletion of %(name)s of %(server)s"),
         State.QUEUED: gettext_lazy("Waiting to delete the snapshot %(name)s of %(server)s"),
+        State.HELD: gettext_lazy("On hold: the deletion of %(name)s of %(server)s"),
         State.SENDING: gettext_lazy("Deleting the snapshot %(name)s of %(server)s"),
         State.RUNNING: gettext_lazy("Deleting the snapshot %(name)s of %(server)s"),
         State.IN_DOUBT: gettext_lazy("Perhaps deleted the snapshot %(name)s of %(server)s"),

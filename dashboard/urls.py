@@ -18,6 +18,7 @@ from dashboard.views import (
     operations,
     overview,
     personal,
+    rules,
     server_list,
     servers,
     snapshot_list,
@@ -61,6 +62,8 @@ changes = [
     path("batches/<int:pk>/", batches.page, name="batch"),
     path("operations/<int:pk>/", operations.page, name="operation"),
     path("operations/<int:pk>/cancel/", operations.cancel, name="cancel_operation"),
+    path("operations/<int:pk>/hold/", operations.hold, name="hold_operation"),
+    path("operations/<int:pk>/release/", operations.release, name="release_operation"),
     path("operations/<int:pk>/verdict/", operations.verdict, name="give_verdict"),
 ]
 history = [
@@ -82,6 +85,7 @@ people = [
     path("team/chosen/", team.switch, name="choose_team"),
     path("team/<int:pk>/", team.page, name="team"),
     path("team/<int:pk>/name/", team.rename, name="rename_team"),
+    path("team/<int:pk>/rules/", rules.page, name="team_rules"),
     path("team/<int:pk>/leave/", team.leave, name="leave_team"),
     path("team/<int:pk>/invite/", invitations.invite, name="invite"),
     path("members/<int:pk>/role/", team.role, name="change_role"),

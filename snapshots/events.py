@@ -127,9 +127,24 @@ class Verb(models.TextChoices):
         "restore.stop_asked",
         _("asked to stop the restore of {server} when its safety snapshot has ended"),
     )
+    RESTORE_HELD = (
+        "restore.held",
+        _("holds the restore of {server}: it is not sent until somebody lets it go on"),
+    )
+    RESTORE_RELEASED = "restore.released", _("let the restore of {server} to {snapshot} go on")
+    RESTORE_START_NOW = "restore.start_now", _("let the restore of {server} start at once")
     RESTORE_CANCELLED = "restore.cancelled", _("cancelled the restore of {server}")
     RESTORE_EXPIRED = "restore.expired", _("the restore of {server} expired before it was sent")
 
+    DELETE_HELD = (
+        "delete.held",
+        _(
+            "holds the deletion of {snapshot} of {server}:"
+            " it is not sent until somebody lets it go on"
+        ),
+    )
+    DELETE_RELEASED = "delete.released", _("let the deletion of {snapshot} of {server} go on")
+    DELETE_START_NOW = "delete.start_now", _("let the deletion of {snapshot} start at once")
     DELETE_ASKED = "delete.asked", _("asked to delete the snapshot {snapshot} of {server}")
     DELETE_TURN = "delete.turn", _("the turn to delete {snapshot} of {server} has come")
     DELETE_SENDING = "delete.sending", _("the deletion of {snapshot} of {server} goes out")
@@ -289,6 +304,10 @@ class Verb(models.TextChoices):
     WEBHOOK_REMOVED = "webhook.removed", _("removed the webhook {webhook}")
     TEAM_CREATED = "team.created", _("created the team {team}")
     TEAM_RENAMED = "team.renamed", _("renamed the team {before} to {team}")
+    TEAM_HOLD_SET = (
+        "team.hold_set",
+        _("set the hold before a restore from {before} to {number} seconds"),
+    )
     MEMBER_ADDED = "member.added", _("added {member} as {role}")
     MEMBER_INVITED = "member.invited", _("invited {member} as {role}")
     MEMBER_LINK_MADE = (

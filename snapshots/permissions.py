@@ -35,6 +35,7 @@ POWER = "power"
 MANAGE_ACCOUNTS = "manage_accounts"
 MANAGE_PEOPLE = "manage_people"
 MANAGE_WEBHOOKS = "manage_webhooks"
+SET_RULES = "set_rules"
 READ_AUDIT = "read_audit"
 APPROVE = "approve"  # reserved
 SCHEDULE = "schedule"  # reserved
@@ -52,6 +53,7 @@ RIGHTS: dict[str, Promise] = {
     MANAGE_ACCOUNTS: gettext_lazy("manage provider accounts"),
     MANAGE_PEOPLE: gettext_lazy("manage people"),
     MANAGE_WEBHOOKS: gettext_lazy("manage webhooks"),
+    SET_RULES: gettext_lazy("set the rules for restores"),
     READ_AUDIT: gettext_lazy("read what happened to accounts and people"),
     APPROVE: gettext_lazy("approve restores"),
     SCHEDULE: gettext_lazy("schedule snapshots"),
@@ -60,7 +62,7 @@ RIGHTS: dict[str, Promise] = {
 _VIEWER = {VIEW}
 _OPERATOR = _VIEWER | {CREATE, DESCRIBE}
 _RESTORER = _OPERATOR | {DELETE, RESTORE, PROTECT, POWER, APPROVE}
-_ADMIN = _RESTORER | {MANAGE_ACCOUNTS, MANAGE_PEOPLE, MANAGE_WEBHOOKS, READ_AUDIT, SCHEDULE}
+_ADMIN = _RESTORER | {MANAGE_ACCOUNTS, MANAGE_PEOPLE, MANAGE_WEBHOOKS, SET_RULES, READ_AUDIT, SCHEDULE}
 
 TABLE: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset(_VIEWER),

@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from snapshots import events
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Membership, Operation, Role, State, Team, User
-from snapshots.permissions import MANAGE_PEOPLE, may_now, require
+from snapshots.models.operation import NOT_SENT
+from snapshots.models.people import LONGEST_HOLD
+from snapshots.permissions import MANAGE_PEOPLE, SET_RULES, may_now, require
 
 RANK = {role: rank for rank, role in enumerate(Role)}  # the roles stand lowest first
 
@@ -38,6 +40,21 @@ def rename_team(team: Team, name: str, *, actor: User) -> None:
         if before != team.name:
             team.save(update_fields=["name"])
             events.record(events.Verb.TEAM_RENAMED, team=team, actor=actor, before=before)
+
+
+def set_hold(team: Team, seconds: int, *, actor: User) -> None:
+    """How long a confirmed restore can be thought over before it is sent, in seconds."""
+    require(actor, SET_RULES, team)
+    if not 0 <= seconds <= LONGEST_HOLD:
+        words = _("The hold lasts from 0 to %(most)d seconds.") % {"most": LONGEST_HOLD}
+        raise Refused(words, field="seconds")
+    with transaction.atomic():
+        team = locked(team)
+        before, team.hold = team.hold, seconds
+        if before != team.hold:
+            team.save(update_fields=["hold"])
+            verb = events.Verb.TEAM_HOLD_SET
+            events.record(verb, team=team, actor=actor, before=before, number=seconds)
 
 
 def _name(text: str) -> str:
@@ -148,7 +165,7 @@ def unsent(membership: Membership) -> int:
     return Operation.objects.filter(
         team_id=membership.team_id,
         asked_by_id=membership.user_id,
-        state__in=(State.WAITING, State.QUEUED),
+        state__in=(State.WAITING, *NOT_SENT),
     ).count()
 
 

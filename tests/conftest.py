@@ -117,7 +117,10 @@ def alice(db: None) -> User:
 
 @pytest.fixture
 def team(alice: User) -> Team:
-    return teams.create_team("Northwind", owner=alice)
+    team = teams.create_team("Northwind", owner=alice)
+    team.hold = 0  # tests of the hold say so
+    team.save()
+    return team
 
 
 def member(name: str, role: Role, team: Team) -> User:

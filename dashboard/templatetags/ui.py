@@ -319,6 +319,15 @@ def elapsed(since: datetime | None) -> SafeString | str:
     )
 
 
+@register.simple_tag
+def remaining(until: datetime) -> SafeString:
+    """How long until then; a static script keeps it ticking."""
+    seconds = max((until - timezone.now()).total_seconds(), 0)
+    return format_html(
+        '<span class="num" data-left="{}">{}</span>', int(until.timestamp()), duration(seconds)
+    )
+
+
 # -- sizes, progress ------------------------------------------------------------------------------
 
 

@@ -16,6 +16,10 @@ STATES = (
         _("Stands in line behind another operation on the same server. Nothing was sent."),
     ),
     (State.QUEUED, _("Goes out within seconds, or says what it waits for. Nothing was sent.")),
+    (
+        State.HELD,
+        _("Somebody holds it. It is not sent until somebody lets it go on, or it expires."),
+    ),
     (State.SENDING, _("The request is on its way to the provider.")),
     (State.RUNNING, _("The provider accepted, and has not shown an end yet.")),
     (

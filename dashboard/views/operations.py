@@ -25,13 +25,13 @@ from dashboard.live import Fragment
 from dashboard.steps import call, showings, steps
 from snapshots import operations
 from snapshots.models import Kind, Operation, Server, State, User
-from snapshots.models.operation import OPEN
+from snapshots.models.operation import NOT_SENT, OPEN
 from snapshots.permissions import POWER, require, visible_events, visible_operations, why_not
 from snapshots.text import readable
 
 MOST_SIGHTINGS = 500
 MOST_EVENTS = 50
-CANCELLABLE = (State.WAITING, State.QUEUED)
+CANCELLABLE = (State.WAITING, *NOT_SENT)
 
 
 def see_other(request: HttpRequest, name: str, *args: object) -> HttpResponse:
@@ -86,6 +86,22 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @posts_to("operation")
+def hold(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep it from being sent until somebody lets it go on."""
+    operation = find(request, pk)
+    operations.hold(operation, actor=request.user)
+    return see_other(request, "operation", operation.pk)
+
+
+@posts_to("operation")
+def release(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let it go on, now."""
+    operation = find(request, pk)
+    operations.release(operation, actor=request.user)
+    return see_other(request, "operation", operation.pk)
+
+
+@posts_to("operation")
 def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     """A person says what the evidence cannot."""
     operation = find(request, pk)
@@ -117,6 +133,12 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     )
     turn_at = next((event.at for event in events if event.verb.endswith(".turn")), None)
     right = operations.right_for(operation)
+    now = timezone.now()
+    may_cancel = (
+        operation.state in CANCELLABLE
+        and not operation.stop_requested
+        and not operations.is_doubtful(operation)
+    )
     return {
         "operation": operation,
         "title": title(operation),
@@ -129,10 +151,12 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "attempts": attempts,
         "showings": showings(sightings),
         "events": events,
-        "is_due": operation.due_at <= timezone.now(),
-        "may_cancel": operation.state in CANCELLABLE
-        and not operation.stop_requested
-        and not operations.is_doubtful(operation),
+        "is_due": operation.due_at <= now,
+        "may_cancel": may_cancel,
+        "may_hold": may_cancel
+        and operation.state == State.QUEUED
+        and operation.kind in (Kind.RESTORE, Kind.DELETE),
+        "is_in_hold": bool(operation.hold_until and operation.hold_until > now),
         "why_not": why_not(user, right, operation.account.team),
         "start": start_offer(operation.server, user) if operation.is_ended else None,
         "form": Verdict(),

@@ -52,6 +52,7 @@ HOLDING = (
     State.IN_DOUBT,
     State.NEEDS_PERSON,
 )
+NOT_SENT = (State.HELD, State.QUEUED)  # of those that hold a machine
 # `WAITING` holds nothing: it stands in its machine's line, behind whatever does.
 OPEN = (State.AWAITING_APPROVAL, State.WAITING, *HOLDING)
 ENDED = (State.SUCCEEDED, State.FAILED, State.NOT_APPLIED, State.CANCELLED, State.EXPIRED)
@@ -87,10 +88,11 @@ class Operation(models.Model):
     """What was asked, by whom, and how far it is.
 
     `state` is written by `operations.states.move` and nothing else. `due_at` is when to act next:
-    to send while queued, to look while watched. `confirmed` is the fingerprint of what the person
-    saw. `remote_id` is the id of the snapshot a create made, once known, and `about` what is to be
-    said of that one (`models.marks`). `needs` must have succeeded before this one's turn comes;
-    `slow_at` is when it was told to be slower than usual.
+    to send while queued, to look while watched. `hold_until` is how long it can be thought over
+    after it was asked for; nothing is sent before. `confirmed` is the fingerprint of what the
+    person saw. `remote_id` is the id of the snapshot a create made, once known, and `about` what is
+    to be said of that one (`models.marks`). `needs` must have succeeded before this one's turn
+    comes; `slow_at` is when it was told to be slower than usual.
     """
 
     kind = models.CharField(max_length=8, choices=Kind)
@@ -126,6 +128,7 @@ class Operation(models.Model):
 
     due_at = models.DateTimeField(default=timezone.now)
     nudged_at = models.DateTimeField(null=True)
+    hold_until = models.DateTimeField(null=True)
     send_before = models.DateTimeField()
     claim_deadline = models.DateTimeField(null=True)
     attempt_count = models.PositiveIntegerField(default=0)

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -67,10 +68,16 @@ class User(AbstractUser):
         return dict(self.memberships.values_list("team_id", "role"))
 
 
+LONGEST_HOLD = 300  # seconds
+
+
 class Team(models.Model):
     name = models.CharField(_("name"), max_length=100)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
+    hold = models.PositiveSmallIntegerField(
+        _("hold before a restore"), default=30, validators=[MaxValueValidator(LONGEST_HOLD)]
+    )  # seconds in which a confirmed restore can still be cancelled
 
     def __str__(self) -> str:
         return self.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from snapshots import events, queue
 from snapshots.errors import Refused
 from snapshots.models import Account, Batch, Kind, Operation, Reason, Server, Snapshot, State, User
-from snapshots.models.operation import HOLDING
+from snapshots.models.operation import HOLDING, NOT_SENT
 from snapshots.operations import epoch, marks, times
 from snapshots.operations.audited import audited
 from snapshots.operations.rules import (
@@ -178,7 +179,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
                 child.state == State.QUEUED
                 and move(child, State.CANCELLED, Reason.STOPPED, actor=actor)
             ):
-                done = Operation.objects.filter(pk=operation.pk, state=State.QUEUED).update(
+                done = Operation.objects.filter(pk=operation.pk, state__in=NOT_SENT).update(
                     stop_requested=True,
                     stopped_by_name=str(actor)[:100],
                     revision=Account.next_revision(operation.account_id),
@@ -186,11 +187,66 @@ def cancel(operation: Operation, *, actor: User) -> None:
                 if done:
                     _tell(operation, events.Verb.RESTORE_STOP_ASKED, actor)
             else:
-                done = operation.state in (State.WAITING, State.QUEUED) and move(
+                done = operation.state in (State.WAITING, *NOT_SENT) and move(
                     operation, State.CANCELLED, actor=actor
                 )
         if not done:
             raise too_late
+
+
+def hold(operation: Operation, *, actor: User) -> None:
+    """Keep a restore or a deletion from being sent until somebody lets it go on.
+
+    It still expires, an hour after it was asked for. Raises `Refused` if it is too late.
+    """
+    with audited(actor, operation.server, operation.snapshot):
+        require(actor, right_for(operation), operation.team)
+        until = operation.created_at + times.SEND_BEFORE_CAP
+        may_be_held = (
+            operation.state == State.QUEUED
+            and operation.kind in (Kind.RESTORE, Kind.DELETE)
+            and not operation.stop_requested
+            and not epoch.is_doubtful(operation)
+        )
+        if not may_be_held or not move(
+            operation, State.HELD, actor=actor, changes={"send_before": until}
+        ):
+            raise Refused(_("Too late to hold: it may have been sent, or has ended already."))
+
+
+def release(operation: Operation, *, actor: User) -> None:
+    """Let what is held, or can still be thought over, go on at once. Raises `Refused`."""
+    with audited(actor, operation.server, operation.snapshot):
+        require(actor, right_for(operation), operation.team)
+        now = timezone.now()
+        changes = {
+            "due_at": now,
+            "hold_until": now,
+            "send_before": times.send_before(operation, now),
+        }
+        if operation.state == State.HELD and not epoch.is_doubtful(operation):
+            done = move(operation, State.QUEUED, actor=actor, changes=changes)
+        else:
+            done = _start_now(operation, actor, now)
+        if not done:
+            raise Refused(_("It is not held any more."))
+        queue.nudge("send", operation.pk)
+
+
+def _start_now(operation: Operation, actor: User, now: datetime) -> bool:
+    """End the time to think before it is over."""
+    with transaction.atomic():
+        done = Operation.objects.filter(
+            pk=operation.pk, state=State.QUEUED, stop_requested=False, hold_until__gt=now
+        ).update(
+            due_at=now,
+            hold_until=now,
+            nudged_at=None,
+            revision=Account.next_revision(operation.account_id),
+        )
+        if done:
+            _tell(operation, events.Verb(f"{operation.kind}.start_now"), actor)
+    return bool(done)
 
 
 def give_verdict(operation: Operation, *, actor: User, happened: bool, words: str) -> None:
@@ -216,6 +272,7 @@ def _operation(
 ) -> Operation:
     now = timezone.now()
     snapshot: Snapshot | None = fields.get("snapshot")
+    held_for = timedelta(seconds=server.account.team.hold if kind == Kind.RESTORE else 0)
     return Operation(
         kind=kind,
         team=server.account.team,
@@ -227,8 +284,9 @@ def _operation(
         asked_by_name=str(actor)[:100],
         confirmed=_confirmed(kind, snapshot) if snapshot else {},
         created_at=now,
-        due_at=now,
-        send_before=now + times.SEND_BEFORE[kind],
+        due_at=now + held_for,
+        hold_until=now + held_for if held_for else None,
+        send_before=now + held_for + times.SEND_BEFORE[kind],
         **fields,
     )
 

@@ -129,7 +129,7 @@ def suspects() -> QuerySet[Operation]:
     if row is None:
         return Operation.objects.none()
     return Operation.objects.filter(
-        Q(state=State.QUEUED) | Q(state=State.SENDING), created_at__lte=row.stopped_at
+        state__in=(State.QUEUED, State.HELD, State.SENDING), created_at__lte=row.stopped_at
     )
 
 

@@ -19,9 +19,10 @@ from snapshots.operations import times
 
 log = logging.getLogger(__name__)
 
-W, Q, SENDING, RUNNING, DOUBT, PERSON = (
+W, Q, HELD, SENDING, RUNNING, DOUBT, PERSON = (
     State.WAITING,
     State.QUEUED,
+    State.HELD,
     State.SENDING,
     State.RUNNING,
     State.IN_DOUBT,
@@ -46,6 +47,11 @@ TABLE = (
     Transition(Q, State.EXPIRED, "the tick", "not sent before `send_before`"),
     Transition(Q, State.FAILED, "worker", "the look before sending says no; nothing was sent"),
     Transition(Q, DOUBT, "the tick", "our database was put back: maybe sent before"),
+    Transition(Q, HELD, "a person", "before sending only; it stays until somebody lets it go on"),
+    Transition(HELD, Q, "a person", "it goes on"),
+    Transition(HELD, State.CANCELLED, "a person", "while it is held"),
+    Transition(HELD, State.EXPIRED, "the tick", "held until `send_before`"),
+    Transition(HELD, DOUBT, "the tick", "our database was put back: maybe sent before"),
     Transition(Q, SENDING, "worker", "due, not paused, the asker still has the right"),
     Transition(SENDING, Q, "the same claim", "proof of not sent, or 429 but for a restore"),
     Transition(SENDING, RUNNING, "the same claim", "accepted as documented, and not done yet"),
@@ -113,7 +119,7 @@ def move(
                 raise _Lost
             verb = to.value
             if to == Q:
-                verb = "turn" if seen.state == W else "requeued"
+                verb = {W: "turn", HELD: "released"}.get(State(seen.state), "requeued")
             if reason == Reason.VERDICT:
                 verb = "said_yes" if to == State.SUCCEEDED else "said_no"
             events.record(
@@ -158,14 +164,13 @@ def end_stopped(operation: Operation) -> bool:
 
 def _release_parent(child: Operation, ended: State, now: datetime) -> None:
     """A parent waits in `queued` for its child; now it is due, for better or worse."""
-    changes: dict[str, Any] = {"due_at": now, "nudged_at": None}
     parent = child.parent
     if parent is None:
         return
+    due_at = max(now, parent.hold_until or now)
+    changes: dict[str, Any] = {"due_at": due_at, "nudged_at": None}
     if ended == State.SUCCEEDED:
-        changes["send_before"] = min(
-            now + times.SEND_BEFORE[Kind(parent.kind)], parent.created_at + times.SEND_BEFORE_CAP
-        )
+        changes["send_before"] = times.send_before(parent, due_at)
     Operation.objects.filter(pk=parent.pk, state=Q).update(**changes)
 
 

@@ -15,7 +15,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from snapshots.models import Account, Operation, Reason, State
-from snapshots.models.operation import HOLDING
+from snapshots.models.operation import HOLDING, NOT_SENT
 from snapshots.operations import epoch, slow, times
 from snapshots.operations.settle import settle
 from snapshots.operations.states import end_stopped, let_next, move
@@ -35,7 +35,7 @@ def sweep() -> None:
     lost = rows.filter(state=State.SENDING, claim_deadline__lte=now)
     late = (
         rows.filter(Q(send_before__lte=now) | Q(stop_requested=True))
-        .filter(state__in=(State.WAITING, State.QUEUED))
+        .filter(state__in=(State.WAITING, *NOT_SENT))
         .exclude(stop_requested=True, children__state__in=HOLDING)
         .exclude(reason=Reason.PUT_BACK)  # it may have been sent all the same
         .exclude(pk__in=suspects)  # so may those beyond this tick's quota
@@ -121,7 +121,7 @@ def _expire(operation: Operation) -> None:
         if child is None:
             move(operation, State.EXPIRED, Reason.TOO_LATE)
         elif child.state != State.QUEUED:
-            Operation.objects.filter(pk=operation.pk, state=State.QUEUED).update(
+            Operation.objects.filter(pk=operation.pk, state__in=NOT_SENT).update(
                 stop_requested=True,
                 revision=Account.next_revision(operation.account_id),
             )

@@ -35,6 +35,7 @@
       const passed = now - one.dataset.since;
       if (passed < twoDays) write(one, span(passed));
     }
+    for (const one of document.querySelectorAll("[data-left]")) write(one, span(Math.max(0, one.dataset.left - now)));
     for (const one of document.querySelectorAll("time[data-ago]")) {
       const passed = now - Date.parse(one.dateTime) / 1000;
       if (passed < twoDays) write(one, ago(passed));

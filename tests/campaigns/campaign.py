@@ -160,7 +160,10 @@ def furnish() -> None:
 
 def team_of(name: str) -> tuple[User, Team]:
     alice = User.objects.create_user("alice@example.com", PASSWORD, name="Alice")
-    return alice, teams.create_team(name, owner=alice)
+    team = teams.create_team(name, owner=alice)
+    team.hold = 3  # seconds, which no pace scales
+    team.save()
+    return alice, team
 
 
 def open_accounts(

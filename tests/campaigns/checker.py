@@ -23,9 +23,10 @@ Entry = dict[str, Any]
 Target = tuple[str, str]  # a kind, and the marker (create), snapshot (restore, delete) or server
 
 # Verbs that tell of an operation without moving it, and those whose state has another name.
-NO_MOVE = ("asked", "slow", "stop_asked")
+NO_MOVE = ("asked", "slow", "stop_asked", "start_now")
 NAMED = {
     "turn": State.QUEUED,
+    "released": State.QUEUED,
     "requeued": State.QUEUED,
     "said_yes": State.SUCCEEDED,
     "said_no": State.NOT_APPLIED,

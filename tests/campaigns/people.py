@@ -177,10 +177,14 @@ class Person(threading.Thread):
         operations = re.findall(r'href="(/operations/\d+/)"', page)
         if "Needs a person" in page and operations:
             self.judge(operations)
+        elif "On hold" in page and operations and (again < 0.5 or self.only_judge.is_set()):
+            self.think_over("release", operations)
         elif self.only_judge.is_set() or not page:
             return
         elif operations and again < 0.15:
             self.cancel(self.chance.choice(operations))
+        elif operations and again < 0.25:
+            self.think_over("hold", operations)
         elif start := form_of(page, f"/servers/{server}/start/"):
             self.browser.send("start", f"/servers/{server}/start/", start, twice=twice)
         elif wish < 0.10:
@@ -232,6 +236,14 @@ class Person(threading.Thread):
         page, path = self.browser.read(operation), f"{operation}cancel/"
         if form := form_of(page, path):
             self.browser.send("cancel", path, form)
+
+    def think_over(self, what: str, operations: list[str]) -> None:
+        """Hold what can be held, or let what is held go on."""
+        for operation in dict.fromkeys(operations):
+            page, path = self.browser.read(operation), f"{operation}{what}/"
+            if f'formaction="{path}"' in page:
+                form = form_of(page, f"{operation}cancel/") or {}
+                self.browser.send(what, path, form)
 
     def judge(self, operations: list[str]) -> None:
         """Say what happened. People may be wrong, so it does not matter what they say."""

@@ -35,9 +35,10 @@ PACE = 4
 STEP, LEAP, DAY = 15, 300, 86_400  # seconds by which the clock moves: LEAP once nothing is near
 CLAIM, FENCE, LOOK_HOLDS, ARRIVES_WITHIN = 30, 25, 45, 45
 
-W, Q, SENDING, RUNNING, DOUBT, PERSON = (
+W, Q, HELD, SENDING, RUNNING, DOUBT, PERSON = (
     State.WAITING,
     State.QUEUED,
+    State.HELD,
     State.SENDING,
     State.RUNNING,
     State.IN_DOUBT,
@@ -341,15 +342,15 @@ class Protocol:
                     yield Step(f"the tick: the {op.kind} is {after.ops[i].state}", after)
             elif op.state == W and self._is_free(w):
                 yield Step(f"the tick gives the {op.kind} its turn", self._let_next(w))
-            elif op.late and op.state in (W, Q) and not op.put_back:
+            elif op.late and op.state in (W, Q, HELD) and not op.put_back:
                 yield from self._expire(w, i)
 
     def _stop(self, w: World) -> World:
         """Nothing is sent any more; what may have been sent before is in doubt."""
         for i, op in enumerate(w.ops):
-            if op.state in (W, Q):
+            if op.state in (W, Q, HELD):
                 w = _set(w, i, put_back=True)
-            if op.state == Q:
+            if op.state in (Q, HELD):
                 w = self._move(w, i, DOUBT, age=0)
         return w._replace(epoch="stopped")
 
@@ -379,7 +380,7 @@ class Protocol:
                     judged = self._move(w, i, to, judged=True)
                     yield Step(f"a person says of the {op.kind}: {to}", judged, ours=False)
             # Workers come before people where a database was put back: docs/deployment.md.
-            if op.state not in (W, Q) or op.put_back or w.epoch == "behind":
+            if op.state not in (W, Q, HELD) or op.put_back or w.epoch == "behind":
                 continue
             child = self._child_that_holds(w, i)
             words = f"a person cancels the {op.kind}"
@@ -390,9 +391,14 @@ class Protocol:
                 yield Step(words, self._move(after, i, State.CANCELLED), ours=False)
             elif not op.stop:
                 yield Step(words, _set(w, i, stop=True), ours=False)
+            if op.kind in (Kind.RESTORE, Kind.DELETE) and op.state == Q and not op.stop:
+                held = self._move(w, i, HELD)
+                yield Step(f"a person holds the {op.kind}", held, ours=False)
+            if op.state == HELD:
+                yield Step(f"a person lets the {op.kind} go on", self._move(w, i, Q), ours=False)
             if not op.late:
                 words = f"the {op.kind} was not sent in time"
-                yield Step(words, _set(w, i, late=True), ours=False)
+                yield Step(words, _set(w, i, late=True), ours=op.state == HELD)
         if not w.foreign and any(op.behind == i for i, op in enumerate(w.ops)) and self._is_free(w):
             words = "another team's operation takes the machine"
             yield Step(words, w._replace(foreign="holds"), ours=False)
@@ -401,7 +407,7 @@ class Protocol:
 
     def _backup(self, w: World) -> Iterator[Step]:
         """While everything still waits a copy is made; later, with no worker at work, put back."""
-        if w.may_copy and not w.copy and all(op.state in (W, Q) for op in w.ops):
+        if w.may_copy and not w.copy and all(op.state in (W, Q, HELD) for op in w.ops):
             yield Step("a copy of the database is made", w._replace(copy=w.ops), ours=False)
         if w.copy and not w.epoch and not any(one.doing for one in w.workers):
             true = ("left", "effects", "phase", "shown", "afterwards")
@@ -577,7 +583,7 @@ def plain(w: World) -> World:
             changes["version"] = order[i, op.version]
         if op.state in (PERSON, *ENDED):
             changes |= {"age": -1, "seen": (), "late": False, "shown": (NOT, NOT), "stop": False}
-        if op.state not in (Q, SENDING) and not w.copy:
+        if op.state not in (Q, HELD, SENDING) and not w.copy:
             changes["attempts"] = changes["left"] = min(op.left, 1)
         ops.append(op._replace(**changes) if changes else op)
     workers = [

@@ -35,7 +35,7 @@ from hypothesis.stateful import (
 from snapshots import accounts, operations, teams
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Account, Membership, Operation, Role, Server, Snapshot, State
-from snapshots.models.operation import ENDED, HOLDING, OPEN
+from snapshots.models.operation import ENDED, HOLDING, NOT_SENT, OPEN
 from tests.campaigns.checker import complaints
 from tests.conftest import NOW, Stage, fresh, member, person
 
@@ -134,6 +134,8 @@ class Machine(RuleBasedStateMachine):
                 self.stage.provider.snapshot(server, f"{name}-{n}", created_at=NOW)
         self.alice = person("Alice")
         team = teams.create_team("Northwind", owner=self.alice)
+        team.hold = 5
+        team.save()
         self.rosa = member("Rosa", Role.RESTORER, team)
         self.account = accounts.connect(
             team,
@@ -198,6 +200,12 @@ class Machine(RuleBasedStateMachine):
     def cancel(self, which: int, killed: int | None) -> None:
         if operation := self.operation(which):
             self.end_of_click(lambda: operations.cancel(operation, actor=self.rosa), killed)
+
+    @rule(which=WHICH, what=st.sampled_from(["hold", "release", "release"]), killed=KILLED)
+    def think_it_over(self, which: int, what: str, killed: int | None) -> None:
+        if operation := self.operation(which):
+            verb = getattr(operations, what)
+            self.end_of_click(lambda: verb(operation, actor=self.rosa), killed)
 
     @rule(which=WHICH, happened=st.booleans(), killed=KILLED)
     def judge(self, which: int, happened: bool, killed: int | None) -> None:
@@ -363,7 +371,7 @@ class Machine(RuleBasedStateMachine):
         """Somebody acts in the provider's panel, where nothing of ours is on its way."""
         snapshot = self.snapshot(which)
         server = snapshot.server if snapshot else self.server(which)
-        if server.operations.filter(state__in=set(HOLDING) - {State.QUEUED}).exists():
+        if server.operations.filter(state__in=set(HOLDING) - set(NOT_SENT)).exists():
             return
         panel = self.stage.provider.outside
         try:

@@ -426,3 +426,26 @@ def test_each_step_says_how_long_it_took(web, oscar, client_of):
     page = page_of(operation, oscar, client_of)
     for span in ("after 2 s", "after 1 s", "after 6 min 0 s"):
         assert span in page
+
+
+def test_within_its_hold_a_restore_says_when_it_is_sent_and_can_be_held_and_let_go(
+    team, snapshot, rosa, client_of
+):
+    team.hold = 30
+    team.save()
+    operation = restore(fresh(snapshot), rosa)
+    client, address = client_of(rosa), f"/operations/{operation.pk}/"
+    page = client.get(address)
+    assert "It is sent on 23 Nov 2026, 14:02 UTC, in 30 s." in text(page)
+    for button in ("Hold", "Start now", "Cancel this restore"):
+        assert button in text(page)
+    form = form_on(page, f"{address}cancel/")
+    assert client.post(f"{address}hold/", form).status_code == 303
+    page = text(client.get(address))
+    assert "On hold: the restore of web-1 to pre-upgrade" in page
+    assert "Somebody holds it. Nothing has been sent." in page
+    assert "Start now" not in page
+    assert client.post(f"{address}release/", form).status_code == 303
+    page = text(client.get(address))
+    assert "Waiting to restore web-1 to pre-upgrade" in page
+    assert "It is sent on" not in page

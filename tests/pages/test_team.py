@@ -219,3 +219,22 @@ def test_many_members_cost_no_more_queries(team, alice, client_of):
     for n in range(20):
         member(f"Person{n}", Role.VIEWER, team)
     assert queries(client, f"/team/{team.pk}/") == few
+
+
+def test_an_admin_sets_how_long_a_restore_can_be_thought_over(team, alice, client_of):
+    client, address = client_of(alice), f"/team/{team.pk}/rules/"
+    assert f'href="{address}"' in client.get(f"/team/{team.pk}/").content.decode()
+    form = form_on(client.get(address), address)
+    assert client.post(address, form | {"seconds": "90"}).status_code == 303
+    team.refresh_from_db()
+    assert team.hold == 90
+    for wrong in ("301", "-1", "", "soon"):
+        answer = client.post(address, form | {"seconds": wrong})
+        assert answer.status_code == 422
+        assert form_on(answer, address)["seconds"] == wrong
+
+
+def test_a_restorer_may_not_open_the_rules_and_is_told_who_can(team, rosa, client_of):
+    answer = client_of(rosa).get(f"/team/{team.pk}/rules/")
+    assert answer.status_code == 403
+    assert "You may not set the rules for restores in Northwind. Alice can" in text(answer)

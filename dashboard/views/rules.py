@@ -1,0 +1,45 @@
+"""What a team demands before something dangerous is sent."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from dashboard.forms import Told
+from dashboard.views.operations import posted, see_other
+from dashboard.views.team import found
+from snapshots import teams
+from snapshots.models.people import LONGEST_HOLD
+from snapshots.permissions import SET_RULES, require
+
+
+class Hold(Told):
+    seconds = forms.IntegerField(
+        label=gettext_lazy("Hold before a restore, in seconds"),
+        help_text=gettext_lazy(
+            "So long a confirmed restore waits before it is sent, and can be cancelled."
+            " 0 sends it at once. A safety snapshot is taken meanwhile."
+        ),
+        widget=forms.NumberInput(attrs={"min": 0, "max": LONGEST_HOLD}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    team = found(request, pk)
+    require(request.user, SET_RULES, team)
+    form = Hold(posted(request), initial={"seconds": team.hold})
+    if form.tells(partial(teams.set_hold, team, actor=request.user)):
+        messages.success(
+            request, _("The rules are saved. They hold for what is asked from now on.")
+        )
+        return see_other(request, "team", team.pk)
+    context = {"team": team, "form": form}
+    return render(request, "team/rules.html", context, status=422 if form.is_bound else 200)
