@@ -160,9 +160,7 @@ def _batch(
             queued = list(batch.operations.filter(state=State.QUEUED).values_list("pk", flat=True))
             transaction.on_commit(lambda: queue.announce("send", queued))
     except IntegrityError:
-        again = Batch.objects.filter(team=team, request_key=request_key).first()
-        if again is None:
-            raise
+        again = Batch.objects.get(team=team, request_key=request_key)
         if (again.kind, again.asked_by_id) != (kind, actor.pk):
             raise Refused(
                 _("This form was already used for something else. Please open it again.")

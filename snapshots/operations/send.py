@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -272,22 +273,18 @@ def _call(operation: Operation, client: Client, attempt: Attempt, begun: float) 
         return wire.NotSent(f"our record of what was sent cannot be written: {error.strerror}")
     if time.monotonic() - begun > times.CLAIM_MAY_TAKE:
         return wire.NotSent("our database was too slow to send in time")
+    server_id = operation.server.remote_id
+    calls: dict[Kind, Callable[[], types.Accepted[Any]]] = {
+        Kind.CREATE: lambda: client.create_snapshot(
+            server_id, operation.name, operation.description
+        ),
+        Kind.RESTORE: lambda: client.restore_snapshot(operation.confirmed["id"], server_id),
+        Kind.DELETE: lambda: client.delete_snapshot(operation.confirmed["id"]),
+        Kind.STOP: lambda: client.power(server_id, "stop"),
+        Kind.START: lambda: client.power(server_id, "start"),
+    }
     try:
-        match Kind(operation.kind):
-            case Kind.CREATE:
-                return client.create_snapshot(
-                    operation.server.remote_id, operation.name, operation.description
-                )
-            case Kind.RESTORE:
-                return client.restore_snapshot(
-                    operation.confirmed["id"], operation.server.remote_id
-                )
-            case Kind.DELETE:
-                return client.delete_snapshot(operation.confirmed["id"])
-            case Kind.STOP:
-                return client.power(operation.server.remote_id, "stop")
-            case Kind.START:
-                return client.power(operation.server.remote_id, "start")
+        return calls[Kind(operation.kind)]()
     except wire.ProviderError as error:
         return error
     except Exception as error:

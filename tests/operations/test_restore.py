@@ -1,6 +1,7 @@
 """Restoring a server: asked with the name typed, sent at most once, done when seen done."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Account, Event, Operation, Reason, State
 from snapshots.provider.client import Client
 from tests.conftest import Stage, fresh, restore
+from tests.pages.factories import a_snapshot
 
 
 def posts(stage, event="arrived"):
@@ -87,11 +89,24 @@ def test_what_changed_since_the_page_was_opened_must_be_read_again(stage, accoun
         restore(snapshot, rosa, seen=seen)
 
 
+def test_of_a_snapshot_without_a_date_nobody_can_say_what_is_younger(snapshot, server):
+    nightly = server.snapshots.get(name="nightly")
+    lost = a_snapshot(server, "lost", created_at=None)
+    facts = operations.facts(lost)
+    assert (facts["newer"], facts["undated"], facts["age"]) == ([], [nightly, snapshot], None)
+    facts = operations.facts(snapshot)
+    assert (facts["newer"], facts["undated"]) == ([nightly], [lost])
+    assert facts["age"] == timedelta(days=2, seconds=1)  # which the look at it took
+
+
 def changed_outside(stage, snapshot, how):
     web = snapshot.server.remote_id
     match how:
         case "newer":
             stage.provider.snapshot(web, "by-someone")
+        case "newer gone":
+            other = snapshot.server.snapshots.get(name="nightly")
+            stage.provider.outside.delete_snapshot(other.remote_id)
         case "gone":
             stage.provider.outside.delete_snapshot(snapshot.remote_id)
         case "renamed server":
@@ -109,6 +124,7 @@ def changed_outside(stage, snapshot, how):
     ("how", "reason", "words"),
     [
         ("newer", "changed", "new snapshot by-someone"),
+        ("newer gone", "changed", "newer snapshots no longer listed: 1"),
         ("gone", "snapshot_missing", "no longer listed"),
         ("renamed server", "changed", "server_name: web-1 → web-2"),
         ("renamed", "changed", "name: pre-upgrade → pre-pre-upgrade"),

@@ -13,6 +13,7 @@ from snapshots.provider.connection import Answer
 def test_a_line_has_three_hundred_characters_and_no_more() -> None:
     assert reading.one_line("x" * 300) == "x" * 300
     assert reading.one_line("x" * 301) == "x" * 299 + "…"
+    assert reading.one_line("x" + " " * 9_999 + "beyond") == "x"
 
 
 def test_text_that_is_no_json_is_quoted_up_to_three_hundred_characters() -> None:
@@ -55,3 +56,33 @@ def test_names_numbers_and_years_at_their_limits() -> None:
     server = reading.server({"id": 1, "plan": "x" * 300})
     assert server is not None
     assert len(server.plan) == 255
+
+
+LONG = "x" * 3000
+
+
+def lengths(value: object, *names: str) -> list[int]:
+    return [len(getattr(value, name)) for name in names]
+
+
+def test_every_word_of_a_listing_is_cut() -> None:
+    words = ("name", "hostname", "status", "ip_address", "location", "os")
+    server = reading.server({"id": 1, **dict.fromkeys(words, LONG)})
+    shown = ("name", "hostname", "status", "address", "location", "os")
+    assert lengths(server, *shown) == [255, 255, 64, 64, 255, 255]
+    server = reading.server({"id": 1, "hostname": LONG})
+    assert lengths(server, "name") == [255]
+    words = ("name", "status", "description")
+    about = {"id": 2, "hostname": LONG}
+    snapshot = reading.snapshot({"id": 1, "server": about, **dict.fromkeys(words, LONG)})
+    assert lengths(snapshot, "server_name", *words) == [255, 255, 64, 2000]
+
+
+def test_every_word_of_an_identity_is_cut_and_so_are_its_permissions() -> None:
+    account = dict.fromkeys(("email", "first_name", "last_name", "company_name"), LONG)
+    token = {"name": LONG, "permissions": [LONG] * 201}
+    identity = reading.identity({"account": account, "token": token})
+    assert identity is not None
+    assert lengths(identity, "email", "name", "company") == [255, 255 + 1 + 255, 255]
+    assert lengths(identity, "token_name", "permissions") == [255, 200]
+    assert {len(word) for word in identity.permissions} == {64}
