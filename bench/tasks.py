@@ -8,8 +8,8 @@ from celery import shared_task
 from django.db import connection, transaction
 from django.utils import timezone
 
-from snapshots.models import Operation, State
-from snapshots.operations.send import Look, _claim
+from snapshots.models import State
+from snapshots.operations.send import Look, _claim, _to_send
 from snapshots.operations.states import move
 
 
@@ -21,8 +21,8 @@ def empty(pk: int) -> None:
 @shared_task(name="bench.change")
 def change(pk: int) -> None:
     """Everything the database does for one change: claim and attempt, finish, two audit lines."""
-    operation = Operation.objects.select_related("account", "server", "team", "snapshot").get(pk=pk)
-    if _claim(operation, Look(timezone.now(), None, ())):
+    operation = _to_send(pk)
+    if operation and _claim(operation, Look(timezone.now(), None, ())):
         move(operation, State.SUCCEEDED)
 
 

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from snapshots import whence
+from snapshots import kept, whence
 from snapshots.estimates import spell
 from snapshots.models import (
     Account,
@@ -377,7 +377,7 @@ def record(
         "account": account.label if account else "",
         "team": team.name if team else "",
     }
-    return Event.objects.create(
+    event = Event(
         verb=verb,
         team=team,
         actor=actor,
@@ -391,6 +391,8 @@ def record(
         request_id=whence.request_id.get(),
         to_tell=_is_to_tell(verb, operation),
     )
+    kept.insert(event)
+    return event
 
 
 def sentence(event: Event) -> str:

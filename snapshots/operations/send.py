@@ -38,11 +38,7 @@ def send(pk: int, *, fenced: bool = False) -> None:
     """
     if not epoch.may_send():
         return
-    operation = (
-        Operation.objects.select_related("account", "server", "team", "snapshot")
-        .filter(pk=pk, state=State.QUEUED, due_at__lte=timezone.now())
-        .first()
-    )
+    operation = _to_send(pk)
     if operation is None or not _turn_has_come(operation):
         return
     account = operation.account
@@ -65,6 +61,15 @@ def send(pk: int, *, fenced: bool = False) -> None:
                 return
             answer = _call(operation, client, attempt, begun)
     _record(operation, attempt, answer)
+
+
+def _to_send(pk: int) -> Operation | None:
+    """The operation with all that belongs to it, if it is queued and due."""
+    rows = Operation.objects.select_related("account", "server", "team", "snapshot")
+    for operation in kept.rows("to send", lambda: rows.filter(pk=pk), [pk]):
+        if operation.state == State.QUEUED and operation.due_at <= timezone.now():
+            return operation
+    return None
 
 
 def _turn_has_come(operation: Operation) -> bool:
@@ -238,7 +243,7 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
                 "sent_at": now,
                 "attempt_count": attempt.number,
             },
-            also=lambda _: attempt.save(force_insert=True),
+            also=lambda _: kept.insert(attempt),
         )
     return attempt if won else None
 
@@ -250,8 +255,8 @@ def _lock(snapshot: Snapshot | None) -> dict[str, str] | None:
     """
     if snapshot is None:
         return None
-    row = Snapshot.objects.filter(Snapshot.locked(), pk=snapshot.pk).first()
-    return {"person": row.locked_by_name, "words": row.lock_reason} if row else None
+    [row] = kept.rows("snapshot", lambda: Snapshot.objects.filter(pk=snapshot.pk), [snapshot.pk])
+    return {"person": row.locked_by_name, "words": row.lock_reason} if row.is_locked else None
 
 
 def _now(rows: QuerySet[Any], pk: int, *fields: str) -> tuple[Any, ...]:
@@ -319,13 +324,14 @@ def _record(operation: Operation, attempt: Attempt, answer: Answer) -> None:
             changes=changes,
             also=lambda revision: _forget_deleted(operation, result, now, revision),
         )
-        Attempt.objects.filter(pk=attempt.pk, answered_at__isnull=True).update(
-            outcome=result.outcome,
-            status=getattr(answer, "status", None),
-            excerpt=getattr(answer, "message", "")[:300],
-            answered_at=now,
-            late=not moved,
-        )
+        told = {
+            "outcome": result.outcome,
+            "status": getattr(answer, "status", None),
+            "excerpt": getattr(answer, "message", "")[:300],
+            "answered_at": now,
+            "late": not moved,
+        }
+        kept.update(Attempt, {"id": attempt.pk, "answered_at": None}, told)
     if result.token_refused:
         accounts.token_refused(operation.account)
     if result.slow_down:
@@ -345,7 +351,7 @@ def _plausible(answer: Answer, attempt: Attempt) -> Answer:
 def _forget_deleted(operation: Operation, result: Meaning, now: datetime, revision: int) -> None:
     gone = operation.snapshot
     if gone and operation.kind == Kind.DELETE and result.state == State.SUCCEEDED:
-        Snapshot.objects.filter(pk=gone.pk).update(gone_at=now, revision=revision)
+        kept.update(Snapshot, {"id": gone.pk}, {"gone_at": now, "revision": revision})
 
 
 def _defer(operation: Operation, seconds: float, reason: Reason, **details: str) -> None:

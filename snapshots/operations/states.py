@@ -112,9 +112,8 @@ def move(
                 seen.account_id,
                 look_at=now + times.look_again(times.scaled(0)) if watched else None,
             )
-            won = Operation.objects.filter(
-                pk=seen.pk, state=seen.state, version=seen.version
-            ).update(**values)
+            was = {"id": seen.pk, "state": seen.state, "version": seen.version}
+            won = kept.update(Operation, was, values)
             if not won:
                 raise _Lost
             verb = to.value
