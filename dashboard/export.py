@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
@@ -70,9 +70,11 @@ def as_json(fields: Sequence[str], records: Iterable[Record]) -> Iterator[str]:
 
 
 def plain(value: Any) -> Any:
-    """Times as ISO 8601 in UTC; everything else as it is."""
+    """Times as ISO 8601 in UTC, days as ISO 8601; everything else as it is."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return value.isoformat()
     return value
 
 

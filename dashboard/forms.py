@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,11 +11,12 @@ from django import forms
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from dashboard.templatetags.ui import shown
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Server
+from snapshots.models import Server, Snapshot
+from snapshots.models.marks import DESCRIBED
 
 # -- asking for something -------------------------------------------------------------------------
 
@@ -63,7 +65,83 @@ class Ask(Told):
             return uuid4()
 
 
-class TakeSnapshot(Ask):
+# -- what is said of a snapshot --------------------------------------------------------------------
+
+
+class About(forms.Form):
+    """What a snapshot is for. All of it is optional, and kept here, not at the provider."""
+
+    purpose = forms.CharField(
+        label=gettext_lazy("Purpose"),
+        help_text=gettext_lazy("What it is to make possible, in a few words."),
+        required=False,
+    )
+    ticket = forms.CharField(
+        label=gettext_lazy("Ticket"),
+        help_text=gettext_lazy("The number or the address of what it belongs to."),
+        required=False,
+        widget=forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
+    )
+    owner = forms.CharField(
+        label=pgettext_lazy("of a snapshot", "Owner"),
+        help_text=gettext_lazy("Who decides whether it may go."),
+        required=False,
+        widget=forms.TextInput(attrs={"list": "people", "autocomplete": "off"}),
+    )
+    keep_until = forms.DateField(
+        label=gettext_lazy("Keep until"),
+        help_text=gettext_lazy(
+            "Afterwards pages say that it may go. Nothing is deleted by itself."
+        ),
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        localize=False,
+    )
+
+    @property
+    def says_something(self) -> bool:
+        """Whether what is folded has something in it, or something wrong with it."""
+        return any(self[name].value() or self[name].errors for name in About.base_fields)
+
+
+class Describe(Told, About):
+    def __init__(self, data: Any = None, *, snapshot: Snapshot) -> None:
+        super().__init__(data, initial={name: getattr(snapshot, name) for name in DESCRIBED})
+
+
+class Words(Told):
+    """A reason, which is kept and shown."""
+
+    words = Needed(
+        label=gettext_lazy("Why"),
+        help_text=gettext_lazy("Kept in the history, and shown with the snapshot."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def __init__(self, data: Any = None, *, snapshot: Snapshot) -> None:
+        super().__init__(data)
+
+
+class Lock(Words):
+    until = forms.DateField(
+        label=gettext_lazy("Locked until the end of"),
+        help_text=gettext_lazy("Without a day it stays locked until somebody unlocks it."),
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
+
+    def clean_until(self) -> datetime | None:
+        """The end of that day, where the reader is."""
+        day: date | None = self.cleaned_data["until"]
+        if day is None or day == date.max:
+            return None
+        return timezone.make_aware(datetime.combine(day + timedelta(days=1), time()))
+
+
+# -- take a snapshot ------------------------------------------------------------------------------
+
+
+class TakeSnapshot(Ask, About):
     name = Needed(
         label=gettext_lazy("Name"),
         help_text=gettext_lazy(

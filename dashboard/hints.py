@@ -22,6 +22,7 @@ AT_ONCE = 2  # questions on one page
 # As people say it in our languages, and as the provider's own examples do.
 BEFORE = re.compile(r"(?<![^\W_])(before|pre|prior|antaŭ|antau|قبل)(?![^\W_])", re.IGNORECASE)
 AFTER_A_CHANGE, AFTER_A_RESTORE, SCARCE_SLOTS = "change", "restore", "slots"
+KEPT_LONG_ENOUGH = "kept"
 
 
 def still_needed(
@@ -29,7 +30,8 @@ def still_needed(
 ) -> Iterator[tuple[Line, str]]:
     """Of the listed snapshots the oldest to ask about, and why.
 
-    Only what was made here is asked about, and never the newest that can be restored.
+    Only what was made here is asked about, or what was to be kept until a day that has passed; and
+    never what is locked or known good, nor the newest that can be restored.
     """
     asked = 0
     whole = [line for line in listed if line.snapshot and line.snapshot.is_completed]
@@ -37,12 +39,23 @@ def still_needed(
     taken = sum(line.snapshot.takes_slot for line in listed if line.snapshot)
     is_scarce = slots - taken <= SCARCE
     for line in reversed(whole[1:]):
-        if line.maker is None or line.snapshot is None or line.acting:
+        if line.snapshot is None or line.acting or _is_wanted(line.snapshot):
             continue
-        reason = _reason(line.snapshot, line.maker, now - line.at, operations, is_scarce)
+        if line.snapshot.is_kept_long_enough:
+            reason = KEPT_LONG_ENOUGH
+        elif line.maker:
+            reason = _reason(line.snapshot, line.maker, now - line.at, operations, is_scarce)
+        else:
+            continue
         if reason and asked < AT_ONCE:
             asked += 1
             yield line, reason
+
+
+def _is_wanted(snapshot: Snapshot) -> bool:
+    """Whether somebody has said that it is to stay."""
+    is_kept = bool(snapshot.keep_until) and not snapshot.is_kept_long_enough
+    return snapshot.is_locked or snapshot.is_good or is_kept
 
 
 def _reason(

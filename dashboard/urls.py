@@ -14,6 +14,7 @@ from dashboard.views import (
     help,
     invitations,
     live,
+    marks,
     messages,
     operations,
     overview,
@@ -57,6 +58,10 @@ copies = [
     path("snapshots/<int:pk>/", snapshots.page, name="snapshot"),
     path("snapshots/<int:pk>/restore/", snapshots.restore, name="restore_snapshot"),
     path("snapshots/<int:pk>/delete/", snapshots.delete, name="delete_snapshot"),
+    *(
+        path(f"snapshots/<int:pk>/{name}/", marks.mark, {"name": name}, name=f"snapshot_{name}")
+        for name in marks.MARKS
+    ),
 ]
 changes = [
     path("batches/<int:pk>/", batches.page, name="batch"),

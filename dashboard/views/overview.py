@@ -18,7 +18,7 @@ from dashboard.live import Fragment
 from dashboard.plots import FRESH
 from dashboard.teams_here import here
 from snapshots import operations
-from snapshots.models import Account, Kind, Operation, Server, State, Webhook
+from snapshots.models import Account, Kind, Operation, Server, Snapshot, State, Webhook
 from snapshots.models.operation import HOLDING, OPEN
 from snapshots.permissions import (
     MANAGE_WEBHOOKS,
@@ -27,10 +27,12 @@ from snapshots.permissions import (
     visible_events,
     visible_operations,
     visible_servers,
+    visible_snapshots,
     visible_webhooks,
 )
 
 LATELY = timedelta(days=1)  # how long a failure without a later success is shown
+LOST = timedelta(days=7)  # how long it is told that a locked snapshot is gone
 LONG_AGO = timedelta(minutes=15)  # a look older than this is no ground for "all is well"
 SOON = timedelta(seconds=5)
 NAMED = 4  # servers named in a line; the rest is counted
@@ -69,6 +71,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
         "events": list(events.order_by("-pk")[:10]),
         "looks": next_looks(accounts, now),
     }
+    context |= marked(here(request, visible_snapshots(user), "account__team"), now)
     context |= covered(here(request, visible_servers(user), "account__team"), now)
     context |= under_way(rows)
     read_estimates(request, [one.first or one for one in context["running"]])
@@ -76,7 +79,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
     context["is_stale"] = bool(checked) and now - checked > LONG_AGO
     alarms = (
         *("troubled", "doubtful", "failed", "slow", "gone_webhooks"),
-        *("without", "old", "full", "is_stale"),
+        *("without", "old", "full", "is_stale", "lost", "may_go"),
     )
     context["is_calm"] = not any(context[alarm] for alarm in alarms)
     return context
@@ -150,6 +153,18 @@ def covered(servers: QuerySet[Server], now: datetime) -> dict[str, Any]:
         "without": first(one for one in listed if not one.newest_at),
         "old": first(sorted(old, key=lambda one: (one.newest_at, one.pk))),
         "full": first(one for one in listed if one.taken + (one.pk in is_coming) >= one.slots),
+    }
+
+
+def marked(snapshots: QuerySet[Snapshot], now: datetime) -> dict[str, Some]:
+    """Those that are gone although somebody locked them, and those that may go; one question."""
+    is_lost = Snapshot.locked() & Q(gone_at__gte=now - LOST)
+    may_go = Q(gone_at=None, keep_until__lt=timezone.localdate()) & ~Snapshot.locked()
+    rows = snapshots.filter(is_lost | may_go).select_related(None).select_related("server")
+    found = list(rows.order_by("keep_until", "pk"))
+    return {
+        "lost": first(one for one in found if one.gone_at),
+        "may_go": first(one for one in found if not one.gone_at),
     }
 
 

@@ -19,6 +19,7 @@ from dashboard.addresses import posts_to
 from dashboard.forms import Ask, TakeSnapshot
 from dashboard.live import Fragment
 from dashboard.timeline import Timeline, timeline
+from dashboard.views.marks import people
 from dashboard.views.operations import posted, see_other, start_offer
 from snapshots import operations
 from snapshots.errors import Refused
@@ -149,6 +150,7 @@ def take_page(request: HttpRequest, server: Server, form: TakeSnapshot) -> HttpR
     context = {
         "server": server,
         "form": form,
+        "people": people(team),
         "taken": taken,
         "snapshots": [one for one in here if one.takes_slot],
         "holder": holder(server, request.user),

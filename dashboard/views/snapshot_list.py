@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -21,12 +22,15 @@ from dashboard.live import Fragment
 from dashboard.templatetags.ui import SNAPSHOT, shown, size
 from dashboard.views.server_list import GONE, OTHER, states
 from snapshots.models import Kind, Operation, Server, Snapshot
+from snapshots.models.marks import DESCRIBED
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import DELETE, may
 
 SHOWN = (
     *("account", "server", "server__name", "name", "status", "size_mb", "description"),
-    *("created_at", "gone_at", "remote_id"),
+    *("created_at", "gone_at", "remote_id", *DESCRIBED),
+    *("locked_at", "locked_until", "locked_by_name", "lock_reason"),
+    *("good_at", "good_by_name", "good_why"),
 )
 AGES = (
     ("1", gettext_lazy("Taken today or yesterday")),
@@ -34,6 +38,13 @@ AGES = (
     ("30", gettext_lazy("7 to 30 days")),
     ("90", gettext_lazy("30 to 90 days")),
     ("more", gettext_lazy("Older than 90 days")),
+)
+LOCKED, GOOD, OVER, NOT_OVER = "locked", "good", "may-go", "kept"
+MARKS = (
+    (LOCKED, gettext_lazy("Locked")),
+    (GOOD, gettext_lazy("Known good")),
+    (OVER, gettext_lazy("May go: its day has passed")),
+    (NOT_OVER, gettext_lazy("To be kept until a day")),
 )
 MAKERS = (
     ("here", gettext_lazy("Asked for here")),
@@ -72,17 +83,24 @@ class Snapshots(Listing):
     fields = (
         *("id", "name", "server", "account", "state", "taken_at", "size_mb", "note"),
         *("asked_for_by", "operation", "operation_state", "provider_id"),
+        *("purpose", "ticket", "owner", "keep_until"),
+        *("locked_by", "locked_until", "lock_reason", "known_good_by", "known_good_why"),
     )
 
     def offered(self) -> list[Filter]:
         servers = Server.objects.filter(account__in=self.accounts)
         return [
-            search("q", _("Name, note or server"), "name", "description", "server__name"),
+            search(
+                "q",
+                _("Name, note, server, purpose, ticket or owner"),
+                *("name", "description", "server__name", "purpose", "ticket", "owner"),
+            ),
             Link("server", _("Server"), lambda rows, pk: rows.filter(server=pk), servers),
             self.by_account(),
             Choice("state", _("State"), by_state, states(SNAPSHOT)),
             Choice("age", _("Age"), self._by_age, AGES),
             Choice("made", _("Made"), by_maker, MAKERS),
+            Choice("mark", _("Marked"), by_mark, MARKS),
         ]
 
     def everything(self) -> QuerySet[Snapshot]:
@@ -110,7 +128,7 @@ class Snapshots(Listing):
         name, account = shown(row.name), self.accounts[row.account_id]
         title = cells.link("snapshot", row.pk, name)
         server = cells.link("server", row.server_id, shown(row.server.name))
-        note = Truncator(shown(row.note)).chars(80) if row.note else ""
+        note = Truncator(shown(row.purpose or row.note)).chars(80)
         return cells.table_row(
             "snapshot",
             row.pk,
@@ -125,7 +143,7 @@ class Snapshots(Listing):
         )
 
     def _pick(self, row: Snapshot, name: str) -> SafeString:
-        if row.gone_at or row.status not in ("completed", "failed"):
+        if row.gone_at or row.status not in ("completed", "failed") or row.is_locked:
             return cells.cell("")
         words = _("%(snapshot)s of %(server)s") % {
             "snapshot": name,
@@ -136,9 +154,11 @@ class Snapshots(Listing):
     def _state(self, row: Snapshot) -> SafeString:
         if row.acting:
             return cells.operation(row.acting)
+        marks = marks_of(row)
         if row.gone_at:
-            return cells.cell(cells.status(row), cells.ago(row.gone_at, self.now))
-        return cells.cell(cells.status(row))
+            ago = cells.ago(row.gone_at, self.now)
+            return cells.cell(cells.status(row), cells.put("{} {}", ago, marks))
+        return cells.cell(cells.status(row), marks)
 
     def record(self, row: Snapshot) -> Iterable[Any]:
         state = "no longer listed" if row.gone_at else row.status
@@ -147,6 +167,10 @@ class Snapshots(Listing):
         yield row.maker.asked_by_name if row.maker else ""
         yield from (row.acting.kind, row.acting.state) if row.acting else ("", "")
         yield row.remote_id
+        yield from (getattr(row, name) for name in DESCRIBED)
+        lock = (row.locked_by_name, row.locked_until, row.lock_reason)
+        yield from lock if row.is_locked else ("", None, "")
+        yield from (row.good_by_name, row.good_why)
 
     def counted(self, number: int) -> str:
         return ngettext("%(n)d snapshot", "%(n)d snapshots", number) % {"n": number}
@@ -168,6 +192,28 @@ def by_state(rows: QuerySet[Snapshot], word: str) -> QuerySet[Snapshot]:
     if word == GONE:
         return rows.exclude(gone_at=None)
     return rows.exclude(status__in=SNAPSHOT) if word == OTHER else rows.filter(status=word)
+
+
+def by_mark(rows: QuerySet[Snapshot], word: str) -> QuerySet[Snapshot]:
+    today = timezone.localdate()
+    return rows.filter(
+        {
+            LOCKED: Snapshot.locked(),
+            GOOD: Q(good_at__isnull=False),
+            OVER: Q(keep_until__lt=today),
+            NOT_OVER: Q(keep_until__gte=today),
+        }[word]
+    )
+
+
+def marks_of(row: Snapshot) -> str:
+    """What `snapshots/_badges.html` says, in small."""
+    marks = (
+        *([_("Locked")] if row.is_locked else []),
+        *([_("Known good")] if row.is_good else []),
+        *([_("May go")] if row.is_kept_long_enough else []),
+    )
+    return " · ".join(marks)
 
 
 def by_maker(rows: QuerySet[Snapshot], word: str) -> QuerySet[Snapshot]:

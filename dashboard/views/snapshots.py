@@ -20,8 +20,11 @@ from snapshots import operations
 from snapshots.models import Kind, Operation, Snapshot, State, User
 from snapshots.permissions import (
     DELETE,
+    DESCRIBE,
+    PROTECT,
     RESTORE,
     known_snapshots,
+    may,
     require,
     visible_events,
     visible_snapshots,
@@ -47,7 +50,7 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
     snapshot = get_object_or_404(known_snapshots(request.user), pk=pk)
     if since.has_changed(snapshot.account_id):
         context = about(snapshot, request.user)
-        for part in ("_head", "_history", "_facts", "_operations"):
+        for part in ("_head", "_history", "_facts", "_marks", "_operations"):
             yield Fragment(f"snapshots/{part}.html", context)
 
 
@@ -74,6 +77,8 @@ def about(snapshot: Snapshot, user: User) -> dict[str, Any]:
             "restore": removed or why_not(user, RESTORE, team),
             "delete": removed or why_not(user, DELETE, team),
         },
+        "may_protect": not removed and may(user, PROTECT, team),
+        "may_describe": not removed and may(user, DESCRIBE, team),
     }
 
 
