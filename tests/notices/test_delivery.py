@@ -294,8 +294,10 @@ def test_another_teams_webhook_hears_nothing(operation, receiving, mallory):
 
 def test_a_line_that_cannot_be_told_keeps_no_other_from_its_turn(operation, receiving, team):
     there = receiving()
-    broken, fine = fails(operation), fails(operation)
-    Event.objects.filter(pk=broken.pk).update(data="no dictionary")
+    broken = Event.objects.create(
+        verb="create.failed", team=team, operation=operation, data="no dictionary", to_tell=True
+    )
+    fine = fails(operation)
     a_tick()
     assert there.told == ["create.failed"]
     assert Delivery.objects.get(event=fine).state == "sent"

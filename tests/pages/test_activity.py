@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from snapshots import events
-from snapshots.models import Event
 from tests.pages.factories import a_server, an_account, queries, text
 
 
@@ -16,17 +16,15 @@ def web(team):
 
 
 def note(verb, server, actor=None, at=None, **data):
-    event = events.record(
-        events.Verb(verb),
-        team=server.account.team,
-        actor=actor,
-        account=server.account,
-        server=server,
-        **data,
-    )
-    if at:
-        Event.objects.filter(pk=event.pk).update(at=at)
-    return event
+    with time_machine.travel(at or timezone.now(), tick=False):
+        return events.record(
+            events.Verb(verb),
+            team=server.account.team,
+            actor=actor,
+            account=server.account,
+            server=server,
+            **data,
+        )
 
 
 def shown(response):
