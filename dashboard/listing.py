@@ -32,7 +32,7 @@ from dashboard.live import Fragment
 from dashboard.teams_here import chosen, here
 from dashboard.templatetags.ui import shown
 from snapshots import kept
-from snapshots.permissions import visible_accounts
+from snapshots.permissions import narrowed, visible_accounts
 
 PAGE = 100
 MOST_COUNTED = 50_000  # beyond that a list says "more than"
@@ -186,6 +186,10 @@ class Listing:
         By their ids an index serves, and no other table is asked.
         """
         raise NotImplementedError
+
+    def reached(self, rows: QuerySet[Any], server: str) -> QuerySet[Any]:
+        """Of rows of `accounts` those that the person reaches; `server` leads to their server."""
+        return narrowed(self.user, rows, team="account__team_id", server=server)
 
     def in_full(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """`rows` with the columns that are shown and neither sorted nor narrowed by."""
@@ -389,7 +393,8 @@ class Listing:
 
         if self.chosen or not self.shown_of:  # it may depend on anything, such as the time
             return list(write())
-        return kept.ask((self.name, *self.accounts, self.sort, begin), write)
+        reach = tuple(self.user.standing.items()) if self.user.scopes else ()
+        return kept.ask((self.name, reach, *self.accounts, self.sort, begin), write)
 
     def _changed(self, page: list[int], since: live.Since) -> list[Any] | None:
         if not self.shown_of:

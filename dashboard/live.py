@@ -76,7 +76,7 @@ from django_htmx.http import trigger_client_event
 from dashboard import cells, expected
 from dashboard.templatetags.ui import operation_title
 from snapshots.estimates import Estimate, began_at, documented
-from snapshots.models import Account, Operation, Server, State, User
+from snapshots.models import Account, Operation, Server, Standing, State, User
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import visible_accounts, visible_operations
 
@@ -125,31 +125,39 @@ class Known(NamedTuple):
 Revisions = dict[int, Seen]
 # Written out: nothing is asked as often, and to build it would take longer than to answer it.
 KNOWN = """
-    SELECT t.id, t.name, m.role,
+    SELECT t.id, t.name, m.role, m.scope_id,
         (SELECT COUNT(*) FROM snapshots_epoch WHERE stopped_at IS NOT NULL),
         a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots,
         a.complete_pass_at
     FROM snapshots_membership m JOIN snapshots_team t ON t.id = m.team_id
-        LEFT JOIN snapshots_account a ON a.team_id = t.id
-    WHERE m.user_id = %s
+        LEFT JOIN snapshots_account a ON a.team_id = t.id AND (m.scope_id IS NULL
+            OR a.id IN (SELECT account_id FROM snapshots_scope_accounts
+                WHERE scope_id = m.scope_id)
+            OR a.id IN (SELECT s.account_id FROM snapshots_scope_tags p
+                JOIN snapshots_tag_servers g ON g.tag_id = p.tag_id
+                JOIN snapshots_server s ON s.id = g.server_id
+                WHERE p.scope_id = m.scope_id))
+    WHERE m.user_id = %s AND m.suspended_at IS NULL
 """
 
 
 def revisions(request: HttpRequest) -> Revisions:
     """The accounts this person can see, and the roles that say so: one query, once a request."""
     if not hasattr(request, "_revisions"):
-        roles: dict[int, str] = {}
+        standing: dict[int, Standing] = {}
         request._revisions, request._accounts, request._teams = {}, {}, {}
         request._is_stopped = False
         with connection.cursor() as cursor:
             cursor.execute(KNOWN, [request.user.pk])
             rows = cursor.fetchall()
-        for team, name, role, stopped, pk, removed_at, revision, trouble, paused, *known in rows:
-            roles[team], request._teams[team], request._is_stopped = role, name, bool(stopped)
+        for team, name, role, scope, stopped, pk, removed_at, *told in rows:
+            revision, trouble, paused, *known = told
+            standing[team], request._teams[team] = Standing(role, scope), name
+            request._is_stopped = bool(stopped)
             if pk and not removed_at:
                 request._revisions[pk] = Seen(revision, bool(trouble or paused))
                 request._accounts[pk] = Known(team, *known)
-        request.user.roles = roles
+        request.user.standing = standing
     return request._revisions
 
 
@@ -251,6 +259,25 @@ def _states(states: Iterable[str]) -> str:
     return ", ".join(f"'{state}'" for state in states)
 
 
+# Whose operations one may see: of all one's teams, and for who is limited somewhere of what they
+# reach there.
+MINE = """
+    team_id IN (SELECT team_id FROM snapshots_membership
+        WHERE user_id = %s AND suspended_at IS NULL AND scope_id IS NULL)
+"""
+REACHED = """
+    server_id IN (
+        SELECT s.id FROM snapshots_membership m
+            JOIN snapshots_scope_accounts p ON p.scope_id = m.scope_id
+            JOIN snapshots_server s ON s.account_id = p.account_id
+        WHERE m.user_id = %s AND m.suspended_at IS NULL
+        UNION ALL
+        SELECT g.server_id FROM snapshots_membership m
+            JOIN snapshots_scope_tags p ON p.scope_id = m.scope_id
+            JOIN snapshots_tag_servers g ON g.tag_id = p.tag_id
+        WHERE m.user_id = %s AND m.suspended_at IS NULL
+    )
+"""
 # Both parts by an index of their own, which an OR would not use, in one question. It stands on
 # every page and is written out because to build it would take longer than to answer it.
 LATELY = f"""
@@ -266,17 +293,19 @@ LATELY = f"""
                 COUNT(CASE WHEN parent_id IS NULL AND state = '{State.NEEDS_PERSON}' THEN 1 END)
                     OVER () AS needing
             FROM snapshots_operation WHERE state IN ({_states([State.WAITING, *HOLDING])})
-            AND team_id IN (SELECT team_id FROM snapshots_membership WHERE user_id = %s)
+            AND ({{mine}})
             ORDER BY CASE state WHEN '{State.NEEDS_PERSON}' THEN 0 ELSE 1 END, id DESC
             LIMIT {MOST_ROWS}
         ) under_way UNION ALL SELECT * FROM (
             SELECT id, 0, 0, 0 FROM snapshots_operation WHERE ended_at IS NOT NULL
-            AND team_id IN (SELECT team_id FROM snapshots_membership WHERE user_id = %s)
+            AND ({{mine}})
             ORDER BY ended_at DESC, id DESC LIMIT 10
         ) ended
     ) t JOIN snapshots_operation o ON o.id = t.id JOIN snapshots_server s ON s.id = o.server_id
     ORDER BY o.id DESC
 """  # noqa: S608 nothing in it but our own words
+OF_TEAMS = LATELY.format(mine=MINE)
+AND_REACHED = LATELY.format(mine=f"{MINE} OR {REACHED}")
 
 
 class Tray:
@@ -312,7 +341,8 @@ class Tray:
 
 def lately(user: User) -> list[Operation]:
     """What a tray holds, newest first, with the columns it shows: one query."""
-    found = list(Operation.objects.raw(LATELY, [user.pk, user.pk]))
+    asked = AND_REACHED if user.scopes else OF_TEAMS
+    found = list(Operation.objects.raw(asked, [user.pk] * asked.count("%s")))
     for one in found:
         one.server = Server(pk=one.server_id, name=one.server_name, plan=one.server_plan)
     return found

@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from dashboard import live
+from snapshots.models import Team
 
 Row = TypeVar("Row", bound=Model)
 
@@ -27,6 +28,11 @@ def choose(request: HttpRequest, pk: int | None) -> None:
         request.session["team"] = pk
     else:
         request.session.pop("team", None)
+
+
+def mine(request: HttpRequest) -> QuerySet[Team]:
+    """Those of the person, by name."""
+    return Team.objects.filter(pk__in=request.user.roles).order_by("name", "pk")
 
 
 def here(request: HttpRequest, rows: QuerySet[Row], path: str = "team") -> QuerySet[Row]:

@@ -24,6 +24,7 @@ from dashboard.views import (
     servers,
     snapshot_list,
     snapshots,
+    tags,
     team,
     webhooks,
 )
@@ -51,6 +52,7 @@ machines = [
     path("servers/<int:pk>/snapshots/new/", servers.take, name="take_snapshot"),
     path("servers/<int:pk>/figures/", figures.of_server, name="server_figures"),
     path("servers/<int:pk>/start/", servers.start, name="start_server"),
+    path("servers/<int:pk>/tags/", tags.change, name="server_tags"),
 ]
 copies = [
     path("snapshots/", snapshot_list.index, name="snapshots"),
@@ -95,6 +97,8 @@ people = [
     path("team/<int:pk>/invite/", invitations.invite, name="invite"),
     path("members/<int:pk>/role/", team.role, name="change_role"),
     path("members/<int:pk>/remove/", team.remove, name="remove_member"),
+    path("members/<int:pk>/suspend/", team.suspend, name="suspend_member"),
+    path("members/<int:pk>/resume/", team.resume, name="resume_member"),
     path("invitations/<int:pk>/withdraw/", invitations.withdraw, name="withdraw_invitation"),
     path("join/", invitations.join, name="join"),
     path("join/<str:secret>/", invitations.open_link, name="open_invitation"),

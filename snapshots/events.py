@@ -260,6 +260,9 @@ class Verb(models.TextChoices):
     )
     SERVER_GONE = "server.gone", _("{server} is no longer listed by the provider")
 
+    SERVER_TAGGED = "server.tagged", _("tagged {server}: {tags}")
+    SERVER_UNTAGGED = "server.untagged", _("took the tags of {server} away: {before}")
+
     ACCOUNT_CONNECTED = "account.connected", _("connected the account {account}")
     ACCOUNT_TOKEN_REPLACED = "account.token_replaced", _("replaced the token of {account}")
     ACCOUNT_TOKEN_REFUSED = (
@@ -314,6 +317,10 @@ class Verb(models.TextChoices):
         "member.link_made",
         _("made a link with which one person can join as {role}"),
     )
+    MEMBER_INVITATION_LIMITED = (
+        "member.invitation_limited",
+        _("limited the invitation to join as {role} to {reach}"),
+    )
     MEMBER_INVITATION_WITHDRAWN = (
         "member.invitation_withdrawn",
         _("withdrew the invitation of {inviter} to join as {role}"),
@@ -323,6 +330,10 @@ class Verb(models.TextChoices):
         "member.role_changed",
         _("changed the role of {member} from {old_role} to {role}"),
     )
+    MEMBER_LIMITED = "member.limited", _("limited {member} to {reach}")
+    MEMBER_UNLIMITED = "member.unlimited", _("let {member} reach everything")
+    MEMBER_SUSPENDED = "member.suspended", _("suspended {member}, who is {role}")
+    MEMBER_RESUMED = "member.resumed", _("let {member} in again as {role}")
     MEMBER_REMOVED = "member.removed", _("removed {member}, who was {role}")
     MEMBER_LEFT = "member.left", _("left the team, in which they were {role}")
 

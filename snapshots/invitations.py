@@ -1,7 +1,8 @@
 """Invitations: a link that makes its bearer a member of a team, once.
 
 The secret in the link is 256 random bits, of which only a hash is kept. The link is void when it
-was used, withdrawn or is three days old, and when who made it may no longer give that role.
+was used, withdrawn or is three days old, and when who made it may no longer give that role. What
+the bearer becomes, and how far they reach then, stands in the row and not in the link.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -20,10 +22,12 @@ from snapshots import events, teams
 from snapshots.errors import Refused
 from snapshots.models import Invitation, Membership, Role, Team, User
 from snapshots.permissions import MANAGE_PEOPLE, TABLE, require
-from snapshots.teams import RANK, check_rank, locked
+from snapshots.teams import Only, check_rank, locked, made, may_give
 
 
-def invite(team: Team, role: Role, *, actor: User, email: str = "") -> tuple[Invitation, str]:
+def invite(
+    team: Team, role: Role, *, actor: User, email: str = "", only: Only | None = None
+) -> tuple[Invitation, str]:
     """An invitation and its secret, which is told here once and kept nowhere. Raises `Refused`."""
     require(actor, MANAGE_PEOPLE, team)
     email = email.strip().lower()
@@ -41,6 +45,7 @@ def invite(team: Team, role: Role, *, actor: User, email: str = "") -> tuple[Inv
         invitation = Invitation.objects.create(
             team=team,
             role=role,
+            scope=made(only, team, role),
             email=email,
             secret_hash=fingerprint(secret),
             invited_by=actor,
@@ -48,6 +53,9 @@ def invite(team: Team, role: Role, *, actor: User, email: str = "") -> tuple[Inv
         )
         verb = events.Verb.MEMBER_INVITED if email else events.Verb.MEMBER_LINK_MADE
         events.record(verb, team=team, actor=actor, member=email, role=str(role))
+        if invitation.scope:
+            verb, reach = events.Verb.MEMBER_INVITATION_LIMITED, invitation.scope.words
+            events.record(verb, team=team, actor=actor, role=str(role), reach=reach)
     return invitation, secret
 
 
@@ -81,10 +89,8 @@ def pending(team: Team) -> list[Invitation]:
     unused = team.invitations.filter(
         accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
     )
-    roles = dict(
-        Membership.objects.filter(team=team, user__is_active=True).values_list("user_id", "role")
-    )
-    found = list(unused.order_by("-pk"))
+    roles = dict(_present(team.pk).values_list("user_id", "role"))
+    found = list(unused.select_related("scope").order_by("-pk"))
     for one in found:
         one.objection = objection(one, roles.get(one.invited_by_id, ""))  # type: ignore[attr-defined, arg-type]
     return found
@@ -99,7 +105,7 @@ def objection(invitation: Invitation, inviters_role: str | None = None) -> str:
     if invitation.expires_at <= timezone.now():
         return _("This invitation is too old. It worked for three days.")
     role = _inviters_role(invitation) if inviters_role is None else inviters_role
-    if MANAGE_PEOPLE not in TABLE.get(role, ()) or RANK[Role(role)] < RANK[Role(invitation.role)]:
+    if MANAGE_PEOPLE not in TABLE.get(role, ()) or not may_give(role, invitation.role):
         return _("%(person)s, who made this invitation, may no longer do so.") % {
             "person": invitation.invited_by_name
         }
@@ -107,9 +113,13 @@ def objection(invitation: Invitation, inviters_role: str | None = None) -> str:
 
 
 def _inviters_role(invitation: Invitation) -> str:
-    """As it is now; empty for somebody who has left or is switched off."""
-    present = Membership.objects.filter(team=invitation.team_id, user__is_active=True)
-    return present.filter(user=invitation.invited_by).values_list("role", flat=True).first() or ""
+    """As it is now; empty for somebody who has left, is suspended or switched off."""
+    mine = _present(invitation.team_id).filter(user=invitation.invited_by)
+    return mine.values_list("role", flat=True).first() or ""
+
+
+def _present(team: int) -> QuerySet[Membership]:
+    return Membership.objects.filter(team=team, suspended_at=None, user__is_active=True)
 
 
 def accept(invitation: Invitation, *, user: User) -> Membership:
@@ -124,7 +134,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
         invitation.refresh_from_db()
         if words := objection(invitation):
             raise Refused(words)
-        membership = teams.join(team, user, invitation.role)
+        membership = teams.join(team, user, invitation.role, invitation.scope)
         now = timezone.now()
         unused = Invitation.objects.filter(
             pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=now
@@ -139,6 +149,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
             role=invitation.role,
             inviter=invitation.invited_by_name,
         )
+        teams.tell_reach(membership, actor=None)
     return membership
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
@@ -13,17 +13,22 @@ from snapshots.errors import NotAllowed
 from snapshots.models import (
     Account,
     Batch,
+    Delivery,
     Event,
     Membership,
     Operation,
     Role,
+    Scope,
     Server,
     Snapshot,
+    Tag,
     Team,
     User,
     Webhook,
 )
 from snapshots.said import gettext as _
+
+Row = TypeVar("Row", bound=Model)
 
 VIEW = "view"
 CREATE = "create"
@@ -36,6 +41,7 @@ MANAGE_ACCOUNTS = "manage_accounts"
 MANAGE_PEOPLE = "manage_people"
 MANAGE_WEBHOOKS = "manage_webhooks"
 SET_RULES = "set_rules"
+TAG = "tag"
 READ_AUDIT = "read_audit"
 APPROVE = "approve"  # reserved
 SCHEDULE = "schedule"  # reserved
@@ -54,6 +60,7 @@ RIGHTS: dict[str, Promise] = {
     MANAGE_PEOPLE: gettext_lazy("manage people"),
     MANAGE_WEBHOOKS: gettext_lazy("manage webhooks"),
     SET_RULES: gettext_lazy("set the rules for restores"),
+    TAG: gettext_lazy("tag servers"),
     READ_AUDIT: gettext_lazy("read what happened to accounts and people"),
     APPROVE: gettext_lazy("approve restores"),
     SCHEDULE: gettext_lazy("schedule snapshots"),
@@ -67,6 +74,7 @@ _ADMIN = _RESTORER | {
     MANAGE_PEOPLE,
     MANAGE_WEBHOOKS,
     SET_RULES,
+    TAG,
     READ_AUDIT,
     SCHEDULE,
 }
@@ -81,41 +89,57 @@ TABLE: dict[str, frozenset[str]] = {
 
 
 def may(user: User, right: str, team: Team | int) -> bool:
-    """Whether `user` has `right` in `team`. An inactive user has none."""
+    """Whether `user` has `right` in `team`. Whoever is inactive, or suspended there, has none."""
     team_id = team if isinstance(team, int) else team.pk
     return user.is_active and right in TABLE.get(user.roles.get(team_id, ""), frozenset())
 
 
-def may_now(user_id: int | None, right: str, team_id: int) -> bool:
-    """The same, read afresh: for a worker that acts long after the click."""
+def may_now(user_id: int | None, right: str, team_id: int, server_id: int | None = None) -> bool:
+    """The same, read afresh, and with the server for which they need it: one question.
+
+    For a worker that acts long after the click.
+    """
     if user_id is None:
         return False
 
     def write() -> QuerySet[Membership, tuple[Any, ...]]:
-        members = Membership.objects.filter(user__is_active=True)
-        return members.filter(team=team_id, user=user_id).values_list("role")
+        members = Membership.objects.filter(user__is_active=True, suspended_at=None)
+        members = members.filter(team=team_id).filter(user=user_id)
+        if server_id is not None:
+            accounts = Scope.accounts.through.objects.filter(account__servers=server_id)
+            tags = Scope.tags.through.objects.filter(tag__servers=server_id)
+            members = members.filter(
+                Q(scope=None)
+                | Q(scope__in=accounts.values("scope"))
+                | Q(scope__in=tags.values("scope"))
+            )
+        return members.values_list("role")
 
-    roles = kept.ask("role now", write, [team_id, user_id])
-    return any(right in TABLE[role] for (role,) in roles)
+    values = [team_id, user_id] if server_id is None else [team_id, user_id, server_id, server_id]
+    return any(right in TABLE[role] for (role,) in kept.ask("role now", write, values))
 
 
-def require(user: User, right: str, team: Team) -> None:
-    """Raise `NotAllowed`, saying which right is missing and who can give it."""
-    if may(user, right, team):
+def require(user: User, right: str, team: Team, server: Server | None = None) -> None:
+    """Raise `NotAllowed`, saying which right is missing and who can give it.
+
+    With a `server`, the right is needed there: who is limited may reach it no more.
+    """
+    is_allowed = may(user, right, team)
+    if is_allowed and (server is None or reaches(user, server)):
         return
-    people = User.objects.filter(
-        memberships__team=team,
-        memberships__role__in=[role for role in Role if MANAGE_PEOPLE in TABLE[role]],
-        is_active=True,
-    ).order_by("name")
-    raise NotAllowed(
-        _("You may not %(right)s in %(team)s. %(people)s can give you that right.")
-        % {
-            "right": RIGHTS[right],
-            "team": team.name,
-            "people": ", ".join(person.name for person in people[:3]) or _("An owner"),
-        }
+    managers = Membership.objects.filter(
+        team=team,
+        role__in=[role for role in Role if MANAGE_PEOPLE in TABLE[role]],
+        suspended_at=None,
+        user__is_active=True,
     )
+    names = managers.order_by("user__name").values_list("user__name", flat=True)
+    people = ", ".join(names[:3]) or _("An owner")
+    if is_allowed:
+        sentence = _("Your part of %(team)s does not reach so far. %(people)s can change that.")
+        raise NotAllowed(sentence % {"team": team.name, "people": people})
+    sentence = _("You may not %(right)s in %(team)s. %(people)s can give you that right.")
+    raise NotAllowed(sentence % {"right": RIGHTS[right], "team": team.name, "people": people})
 
 
 def why_not(user: User, right: str, team: Team) -> str:
@@ -127,14 +151,68 @@ def why_not(user: User, right: str, team: Team) -> str:
     return ""
 
 
+# -- how far one sees -----------------------------------------------------------------------------
+#
+# What is beyond somebody's reach is to them as if it did not exist. Whoever is limited nowhere is
+# asked nothing more for it.
+
+
+def reached(scopes: list[int]) -> QuerySet[Server, Any]:
+    """The ids of the servers in any of these scopes."""
+    whole = Scope.accounts.through.objects.filter(scope__in=scopes).values("account")
+    tagged = Tag.servers.through.objects.filter(tag__scopes__in=scopes).values("server")
+    return Server.objects.filter(Q(account__in=whole) | Q(pk__in=tagged)).values("pk")
+
+
+def _accounts(scopes: list[int]) -> Q:
+    """Accounts of which something is in any of these scopes."""
+    whole = Scope.accounts.through.objects.filter(scope__in=scopes).values("account")
+    tagged = Tag.servers.through.objects.filter(tag__scopes__in=scopes).values("server__account")
+    return Q(pk__in=whole) | Q(pk__in=tagged)
+
+
+def may_hear(scope: int | None, about: Event | Batch) -> bool:
+    """Whether a member who is limited to `scope` may be told of it. No question without a limit."""
+    if scope is None:
+        return True
+    if isinstance(about, Batch):
+        return about.operations.filter(server__in=reached([scope])).exists()
+    if about.server_id:
+        return reached([scope]).filter(pk=about.server_id).exists()
+    return Account.objects.filter(_accounts([scope])).filter(pk=about.account_id or 0).exists()
+
+
+def _within(user: User, team: str, server: str) -> Q:
+    """Rows of teams of which they reach everything, and of servers that they reach in others."""
+    everything = Q(**{f"{team}__in": user.unlimited})
+    if not user.scopes:
+        return everything
+    return everything | Q(**{f"{server}__in": reached(user.scopes)})
+
+
+def narrowed(user: User, rows: QuerySet[Row], *, team: str, server: str) -> QuerySet[Row]:
+    """Those of `rows` that they reach, of teams that they are in."""
+    return rows.filter(_within(user, team, server)) if user.scopes else rows
+
+
+def reaches(user: User, server: Server) -> bool:
+    """Whether `server` is within their reach. No question for who is limited nowhere."""
+    team = server.account.team_id
+    if team in user.unlimited:
+        return True
+    scope = user.standing[team].scope if team in user.standing else None
+    return scope is not None and reached([scope]).filter(pk=server.pk).exists()
+
+
 def visible_accounts(user: User) -> QuerySet[Account]:
     """Accounts that are connected. One that was removed is only history."""
-    return Account.objects.filter(team_id__in=user.roles, removed_at=None)
+    return known_accounts(user).filter(removed_at=None)
 
 
 def known_accounts(user: User) -> QuerySet[Account]:
-    """Those that were removed too."""
-    return Account.objects.filter(team_id__in=user.roles)
+    """Those that were removed too. Of one that is reached in part, whoever asks sees that part."""
+    within = Q(team_id__in=user.unlimited)
+    return Account.objects.filter(within | _accounts(user.scopes) if user.scopes else within)
 
 
 def visible_servers(user: User) -> QuerySet[Server]:
@@ -143,7 +221,8 @@ def visible_servers(user: User) -> QuerySet[Server]:
 
 def known_servers(user: User) -> QuerySet[Server]:
     """Those of removed accounts too: for a page that tells what happened, never for a list."""
-    return Server.objects.filter(account__team_id__in=user.roles).select_related("account__team")
+    rows = Server.objects.filter(_within(user, "account__team_id", "pk"))
+    return rows.select_related("account__team")
 
 
 def visible_snapshots(user: User) -> QuerySet[Snapshot]:
@@ -152,28 +231,32 @@ def visible_snapshots(user: User) -> QuerySet[Snapshot]:
 
 def known_snapshots(user: User) -> QuerySet[Snapshot]:
     """Those of removed accounts too: for a page that tells what happened, never for a list."""
-    return Snapshot.objects.filter(account__team_id__in=user.roles).select_related(
-        "server", "account__team"
-    )
+    rows = Snapshot.objects.filter(_within(user, "account__team_id", "server_id"))
+    return rows.select_related("server", "account__team")
 
 
 def visible_operations(user: User) -> QuerySet[Operation]:
-    return Operation.objects.filter(team_id__in=user.roles).select_related(
-        "server", "snapshot", "account__team"
-    )
+    rows = Operation.objects.filter(_within(user, "team_id", "server_id"))
+    return rows.select_related("server", "snapshot", "account__team")
 
 
 def visible_batches(user: User) -> QuerySet[Batch]:
-    return Batch.objects.filter(team_id__in=user.roles).select_related("team")
+    """Those with something that they reach, and their own. Not all that is in one need be seen."""
+    within = Q(team_id__in=user.unlimited)
+    if user.scopes:
+        seen = Operation.objects.filter(batch=OuterRef("pk"), server__in=reached(user.scopes))
+        within |= Q(team_id__in=user.roles) & (Q(asked_by=user) | Q(Exists(seen)))
+    return Batch.objects.filter(within).select_related("team")
 
 
 def visible_events(user: User) -> QuerySet[Event]:
     """Everything about servers; what concerns accounts and people only with the right for it."""
     audited = [team for team in user.roles if may(user, READ_AUDIT, team)]
-    events = Event.objects.filter(team_id__in=user.roles).select_related(
-        "server", "snapshot", "operation", "account"
+    about_servers = Event.objects.filter(
+        _within(user, "team_id", "server_id"), server__isnull=False
     )
-    return events.filter(server__isnull=False) | events.filter(team_id__in=audited)
+    rows = about_servers | Event.objects.filter(team_id__in=audited)
+    return rows.select_related("server", "snapshot", "operation", "account")
 
 
 def visible_webhooks(user: User) -> QuerySet[Webhook]:
@@ -183,6 +266,14 @@ def visible_webhooks(user: User) -> QuerySet[Webhook]:
     """
     rows = Webhook.objects.filter(Q(member=None) | Q(member__user=user), team_id__in=user.roles)
     return rows.select_related("team", "member")
+
+
+def visible_deliveries(user: User) -> QuerySet[Delivery]:
+    """Messages of their teams, but for those about servers that they do not reach."""
+    rows = Delivery.objects.filter(team_id__in=user.roles)
+    if not user.scopes:
+        return rows
+    return rows.filter(Q(event__server=None) | _within(user, "team_id", "event__server_id"))
 
 
 def require_webhook(user: User, webhook: Webhook) -> None:

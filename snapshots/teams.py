@@ -1,21 +1,37 @@
 """Teams and who is in them: create, rename, change a role, remove, leave.
 
-Whoever manages people gives and takes roles up to their own, and never touches a higher one. A
-team always has an owner. Each change first locks the team's row, so that two people who demote
-each other, or two who open the same link, come one after the other.
+Whoever manages people gives roles below their own, and touches only people who have such a one.
+Owners alone are the highest, so they give and take their own role too; everybody may give up what
+they are. A team always has an owner who is not suspended. Each change first locks the team's row,
+so that two people who demote each other, or two who open the same link, come one after the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from snapshots import events
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Membership, Operation, Role, State, Team, User
+from snapshots.models import (
+    LIMITABLE,
+    Account,
+    Membership,
+    Operation,
+    Role,
+    Scope,
+    State,
+    Tag,
+    Team,
+    User,
+)
 from snapshots.models.operation import NOT_SENT
 from snapshots.models.people import LONGEST_HOLD
-from snapshots.permissions import MANAGE_PEOPLE, SET_RULES, may_now, require
+from snapshots.permissions import MANAGE_PEOPLE, SET_RULES, require
 
 RANK = {role: rank for rank, role in enumerate(Role)}  # the roles stand lowest first
 
@@ -80,59 +96,144 @@ def locked(team: Team) -> Team:
 # -- members --------------------------------------------------------------------------------------
 
 
-def add_member(team: Team, user: User, role: Role, *, actor: User | None = None) -> Membership:
+class Only(NamedTuple):
+    """What somebody is to be limited to; None in its place stands for everything."""
+
+    accounts: Sequence[Account] = ()
+    tags: Sequence[Tag] = ()
+
+
+def add_member(
+    team: Team, user: User, role: Role, *, actor: User | None = None, only: Only | None = None
+) -> Membership:
     """Make `user` a member. Raises `Refused` if they are one already."""
     with transaction.atomic():
-        membership = join(team, user, role)
+        membership = join(team, user, role, made(only, team, role))
         events.record(
             events.Verb.MEMBER_ADDED, team=team, actor=actor, member=str(user), role=str(role)
         )
+        tell_reach(membership, actor)
     return membership
 
 
-def join(team: Team, user: User, role: str) -> Membership:
+def join(team: Team, user: User, role: str, scope: Scope | None = None) -> Membership:
     """The row alone, without its audit line. Raises `Refused` if they are one already."""
     try:
         with transaction.atomic():
-            return Membership.objects.create(team=team, user=user, role=role)
+            return Membership.objects.create(team=team, user=user, role=role, scope=scope)
     except IntegrityError:
         raise Refused(
             _("%(person)s is in %(team)s already.") % {"person": user, "team": team.name}
         ) from None
 
 
-def grantable(actor: User, team: Team) -> list[Role]:
-    """The roles that `actor` may give: up to their own."""
+def made(only: Only | None, team: Team, role: str) -> Scope | None:
+    """The scope that limits somebody of this role to `only`. Raises `Refused`."""
+    if only is None:
+        return None
+    if role not in LIMITABLE:
+        sentence = _("Who is %(role)s reaches everything in %(team)s and cannot be limited.")
+        raise Refused(sentence % {"role": Role(role).label, "team": team.name}, field="reach")
+    if not only.accounts and not only.tags:
+        raise Refused(_("Choose the accounts or tags that they are limited to."), field="reach")
+    if {one.team_id for one in only.accounts} | {one.team_id for one in only.tags} != {team.pk}:
+        raise Refused(_("This choice is not offered."), field="reach")
+    return Scope.of(only.accounts, only.tags)
+
+
+def tell_reach(membership: Membership, actor: User | None) -> None:
+    """One line of the history, if they are limited."""
+    if membership.scope:
+        events.record(
+            events.Verb.MEMBER_LIMITED,
+            team=membership.team,
+            actor=actor,
+            member=str(membership.user),
+            reach=membership.scope.words,
+        )
+
+
+def grantable(actor: User, team: Team, *, to: User | None = None) -> list[Role]:
+    """The roles that `actor` may give, to themselves where `to` is they."""
     mine = actor.roles.get(team.pk)
-    return [role for role in Role if mine and RANK[role] <= RANK[Role(mine)]]
+    return [role for role in Role if mine and may_give(mine, role, is_self=actor == to)]
+
+
+def may_give(mine: str, role: str, *, is_self: bool = False) -> bool:
+    """Whether who is `mine` gives and takes `role`: see the top of this module."""
+    rank, theirs = RANK[Role(mine)], RANK[Role(role)]
+    return theirs < rank or (theirs == rank and (is_self or mine == Role.OWNER))
 
 
 def require_reach(actor: User, membership: Membership) -> None:
     """Raise `NotAllowed` unless `actor` may change this member."""
     require(actor, MANAGE_PEOPLE, membership.team)
-    check_rank(actor, membership.team, Role(membership.role))
+    check_rank(actor, membership.team, Role(membership.role), is_self=actor == membership.user)
 
 
-def change_role(membership: Membership, role: Role, *, actor: User) -> None:
-    """Make a member something else, from their next request on. Raises `Refused`."""
+def change_role(
+    membership: Membership, role: Role, *, actor: User, only: Only | None = None
+) -> None:
+    """Make a member something else, limited to `only`, from their next request on.
+
+    Raises `Refused`.
+    """
     team = membership.team
     require(actor, MANAGE_PEOPLE, team)
     with transaction.atomic():
         membership = _locked_member(membership, actor)
-        check_rank(actor, team, role)
-        if membership.role == role:
+        check_rank(actor, team, role, is_self=membership.user_id == actor.pk)
+        was = membership.role, membership.scope.words if membership.scope else ""
+        scope = made(only, team, role)
+        membership.role, membership.scope = role, scope
+        reach = scope.words if scope else ""
+        if was == (role, reach):
             return
-        before, membership.role = membership.role, role
-        membership.save(update_fields=["role"])
+        membership.save(update_fields=["role", "scope"])
         _check_owner_stays(team)
-        events.record(
-            events.Verb.MEMBER_ROLE_CHANGED,
-            team=team,
-            actor=actor,
-            member=str(membership.user),
-            old_role=before,
-            role=str(role),
-        )
+        if was[0] != role:
+            events.record(
+                events.Verb.MEMBER_ROLE_CHANGED,
+                team=team,
+                actor=actor,
+                member=str(membership.user),
+                old_role=was[0],
+                role=str(role),
+            )
+        if was[1] != reach:
+            verb = events.Verb.MEMBER_LIMITED if scope else events.Verb.MEMBER_UNLIMITED
+            events.record(verb, team=team, actor=actor, member=str(membership.user), reach=reach)
+
+
+def suspend(membership: Membership, *, actor: User) -> None:
+    """Let a member in no more, until somebody lets them. All their sessions end at once.
+
+    What they asked for and was not sent yet never will be. Raises `Refused`.
+    """
+    require(actor, MANAGE_PEOPLE, membership.team)
+    with transaction.atomic():
+        membership = _locked_member(membership, actor)
+        if membership.user_id == actor.pk:
+            raise Refused(_("Nobody suspends themselves. You can leave the team."))
+        if membership.suspended_at:
+            return
+        membership.suspended_at = timezone.now()
+        membership.suspended_by_name = str(actor)[:100]
+        membership.save(update_fields=["suspended_at", "suspended_by_name"])
+        _check_owner_stays(membership.team)
+        membership.user.end_sessions()
+        _tell(events.Verb.MEMBER_SUSPENDED, membership, actor)
+
+
+def resume(membership: Membership, *, actor: User) -> None:
+    """Let a suspended member in again, as what they were. Raises `Refused`."""
+    require(actor, MANAGE_PEOPLE, membership.team)
+    with transaction.atomic():
+        membership = _locked_member(membership, actor)
+        if membership.suspended_at:
+            membership.suspended_at, membership.suspended_by_name = None, ""
+            membership.save(update_fields=["suspended_at", "suspended_by_name"])
+            _tell(events.Verb.MEMBER_RESUMED, membership, actor)
 
 
 def remove_member(membership: Membership, *, actor: User) -> None:
@@ -142,22 +243,33 @@ def remove_member(membership: Membership, *, actor: User) -> None:
         membership = _locked_member(membership, actor)
         membership.delete()
         _check_owner_stays(membership.team)
-        verb = events.Verb.MEMBER_REMOVED
-        member, role = str(membership.user), membership.role
-        events.record(verb, team=membership.team, actor=actor, member=member, role=role)
+        _tell(events.Verb.MEMBER_REMOVED, membership, actor)
 
 
 def leave(team: Team, *, actor: User) -> None:
-    """Go out of the team. Raises `Refused` for its last owner."""
+    """Go out of the team. Raises `Refused` for its last owner.
+
+    Whoever is suspended cannot: they could come back by a link that is open still.
+    """
     with transaction.atomic():
         locked(team)
-        membership = Membership.objects.filter(team=team, user=actor).first()
+        mine = Membership.objects.filter(team=team, user=actor, suspended_at=None)
+        membership = mine.select_related("team", "user").first()
         if membership is None:
             return
         membership.delete()
         _check_owner_stays(team)
-        verb = events.Verb.MEMBER_LEFT
-        events.record(verb, team=team, actor=actor, member=str(actor), role=membership.role)
+        _tell(events.Verb.MEMBER_LEFT, membership, actor)
+
+
+def _tell(verb: events.Verb, membership: Membership, actor: User) -> None:
+    events.record(
+        verb,
+        team=membership.team,
+        actor=actor,
+        member=str(membership.user),
+        role=membership.role,
+    )
 
 
 def unsent(membership: Membership) -> int:
@@ -172,31 +284,47 @@ def unsent(membership: Membership) -> int:
 def _locked_member(membership: Membership, actor: User) -> Membership:
     """The row as it is now, with its team locked. Raises `Refused` if `actor` may not touch it."""
     locked(membership.team)
-    row = Membership.objects.filter(pk=membership.pk).select_related("team", "user").first()
+    row = (
+        Membership.objects.filter(pk=membership.pk).select_related("team", "user", "scope").first()
+    )
     if row is None:
         raise Refused(
             _("%(person)s is not in %(team)s any more.")
             % {"person": membership.user, "team": membership.team.name}
         )
-    check_rank(actor, row.team, Role(row.role))
+    check_rank(actor, row.team, Role(row.role), is_self=row.user_id == actor.pk)
     return row
 
 
-def check_rank(actor: User, team: Team, role: Role) -> None:
+def check_rank(actor: User, team: Team, role: Role, *, is_self: bool = False) -> None:
     """Whether `actor`, as things are now, may give or take `role`. Raises `NotAllowed`."""
-    mine = Membership.objects.filter(team=team, user=actor, user__is_active=True).first()
-    if mine is None or not may_now(actor.pk, MANAGE_PEOPLE, team.pk):
-        raise NotAllowed(_("You may not manage people in %(team)s.") % {"team": team.name})
-    if RANK[role] > RANK[Role(mine.role)]:
-        raise NotAllowed(
-            _("Your role is %(mine)s. Only who is %(role)s themselves gives or takes that role.")
-            % {"mine": Role(mine.role).label, "role": role.label}
+    require(User.objects.get(pk=actor.pk), MANAGE_PEOPLE, team)
+    mine = Role(Membership.objects.get(team=team, user=actor).role)
+    if may_give(mine, role, is_self=is_self):
+        return
+    higher = [other for other in Role if may_give(other, role)]
+    who = Membership.objects.filter(
+        team=team, role__in=higher, suspended_at=None, user__is_active=True
+    )
+    names = who.order_by("user__name").values_list("user__name", flat=True)
+    raise NotAllowed(
+        _(
+            "Your role is %(mine)s, and you give and take only those below it."
+            " %(people)s can do that for %(role)s."
         )
+        % {
+            "mine": mine.label,
+            "role": role.label,
+            "people": ", ".join(names[:3]) or _("An owner"),
+        }
+    )
 
 
 def _check_owner_stays(team: Team) -> None:
     """To be asked after the change, in its transaction."""
-    owners = Membership.objects.filter(team=team, role=Role.OWNER, user__is_active=True)
+    owners = Membership.objects.filter(
+        team=team, role=Role.OWNER, suspended_at=None, user__is_active=True
+    )
     if not owners.exists():
         raise Refused(
             _("%(team)s would be left without an owner. Make somebody else an owner first.")

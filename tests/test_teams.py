@@ -35,15 +35,20 @@ def people(team):
 ROLES = [role.value for role in reversed(Role)]
 
 
-@pytest.mark.parametrize("actor", ROLES)
-@pytest.mark.parametrize("target", ROLES)
+OTHERS = [(actor, target) for actor in ROLES for target in ROLES]
+BELOW = {
+    "owner": set(ROLES),  # the highest give and take their own role too
+    "admin": {"restorer", "operator", "viewer"},
+}
+
+
+@pytest.mark.parametrize(("actor", "target"), OTHERS)
 @pytest.mark.parametrize("role", ROLES)
-def test_roles_are_given_and_taken_up_to_ones_own(team, crew, actor, target, role):
+def test_roles_are_given_and_taken_below_ones_own(team, crew, actor, target, role):
     member("Another owner", Role.OWNER, team)
+    theirs = membership_of(member("Another", Role(target), team))
     before = people(team)
-    reach = {"owner": set(ROLES), "admin": set(ROLES) - {"owner"}}.get(actor, set())
-    theirs = membership_of(crew[target])
-    if {target, role} <= reach:
+    if {target, role} <= BELOW.get(actor, set()):
         teams.change_role(theirs, Role(role), actor=crew[actor])
         assert fresh(theirs).role == role
     else:
@@ -53,18 +58,50 @@ def test_roles_are_given_and_taken_up_to_ones_own(team, crew, actor, target, rol
 
 
 @pytest.mark.parametrize("actor", ROLES)
-@pytest.mark.parametrize("target", ROLES)
-def test_people_are_removed_up_to_ones_own_role(team, crew, actor, target):
+@pytest.mark.parametrize("role", ROLES)
+def test_who_manages_people_gives_up_their_own_role_and_takes_no_higher_one(
+    team, crew, actor, role
+):
     member("Another owner", Role.OWNER, team)
-    reach = {"owner": set(ROLES), "admin": set(ROLES) - {"owner"}}.get(actor, set())
-    theirs = membership_of(crew[target])
-    if target in reach:
-        teams.remove_member(theirs, actor=crew[actor])
-        assert not Membership.objects.filter(pk=theirs.pk).exists()
+    mine, before = membership_of(crew[actor]), people(team)
+    if role in {"owner": ROLES, "admin": ROLES[1:]}.get(actor, []):
+        teams.change_role(mine, Role(role), actor=crew[actor])
+        assert fresh(mine).role == role
     else:
         with pytest.raises(NotAllowed):
-            teams.remove_member(theirs, actor=crew[actor])
-        assert Membership.objects.filter(pk=theirs.pk).exists()
+            teams.change_role(mine, Role(role), actor=crew[actor])
+        assert people(team) == before
+
+
+@pytest.mark.parametrize(("actor", "target"), OTHERS)
+@pytest.mark.parametrize("verb", [teams.remove_member, teams.suspend])
+def test_people_are_removed_and_suspended_below_ones_own_role(team, crew, actor, target, verb):
+    member("Another owner", Role.OWNER, team)
+    theirs = membership_of(member("Another", Role(target), team))
+    if target in BELOW.get(actor, set()):
+        verb(theirs, actor=crew[actor])
+        assert not Membership.objects.filter(pk=theirs.pk, suspended_at=None).exists()
+    else:
+        with pytest.raises(NotAllowed):
+            verb(theirs, actor=crew[actor])
+        assert fresh(theirs).suspended_at is None
+
+
+@pytest.mark.parametrize("actor", ROLES)
+def test_everybody_leaves_and_who_manages_people_removes_themselves_but_nobody_suspends_themselves(
+    team, crew, actor
+):
+    member("Another owner", Role.OWNER, team)
+    mine = membership_of(crew[actor])
+    with pytest.raises(Refused):
+        teams.suspend(mine, actor=crew[actor])
+    if actor in BELOW:
+        teams.remove_member(mine, actor=crew[actor])
+    else:
+        with pytest.raises(NotAllowed):
+            teams.remove_member(mine, actor=crew[actor])
+        teams.leave(team, actor=crew[actor])
+    assert not Membership.objects.filter(pk=mine.pk).exists()
 
 
 def test_somebody_of_another_team_has_no_say(team, rosa, mallory):

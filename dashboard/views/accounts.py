@@ -33,6 +33,7 @@ from snapshots.permissions import (
     known_accounts,
     known_servers,
     may,
+    narrowed,
     require,
     visible_accounts,
     why_not,
@@ -62,21 +63,28 @@ def index_regions(request: HttpRequest, since: live.Since) -> Iterable[Fragment]
 
 
 def listed(request: HttpRequest) -> dict[str, Any]:
-    rows = counted(here(request, visible_accounts(request.user))).order_by("label", "pk")
+    rows = counted(request.user, here(request, visible_accounts(request.user)))
     roles = request.user.roles
     return {
-        "accounts": list(rows),
+        "accounts": list(rows.order_by("label", "pk")),
         "may_connect": any(may(request.user, MANAGE_ACCOUNTS, team) for team in roles),
     }
 
 
-def counted(rows: QuerySet[Account]) -> QuerySet[Account]:
-    """Each account with how many servers and snapshots are listed, and operations under way."""
+def counted(user: User, rows: QuerySet[Account]) -> QuerySet[Account]:
+    """Each account with how many servers and snapshots are listed, and operations under way.
+
+    Of those that the person reaches.
+    """
     servers = Server.objects.filter(account=OuterRef("pk"), gone_at=None)
     snapshots = Snapshot.objects.filter(account=OuterRef("pk"), gone_at=None)
     under_way = Operation.objects.filter(
         account=OuterRef("pk"), parent=None, state__in=(*HOLDING, State.WAITING)
     )
+    team = "account__team_id"
+    servers = narrowed(user, servers, team=team, server="pk")
+    snapshots = narrowed(user, snapshots, team=team, server="server")
+    under_way = narrowed(user, under_way, team="team_id", server="server")
     return rows.select_related("team", "paused_by").annotate(
         server_count=count_of(servers, "account"),
         snapshot_count=count_of(snapshots, "account"),
@@ -91,14 +99,14 @@ def counted(rows: QuerySet[Account]) -> QuerySet[Account]:
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One account: whose it is, how it is, what it allows, and its servers."""
     watch = live.watching(request, f"account:{pk}")
-    account = get_object_or_404(counted(known_accounts(request.user)), pk=pk)
+    account = get_object_or_404(counted(request.user, known_accounts(request.user)), pk=pk)
     watch.is_eager = bool(account.look_asked_at)
     return render(request, "accounts/page.html", about(account, request.user) | {"live": watch})
 
 
 @live.region("account")
 def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[Fragment]:
-    account = get_object_or_404(counted(known_accounts(request.user)), pk=pk)
+    account = get_object_or_404(counted(request.user, known_accounts(request.user)), pk=pk)
     if since.has_changed(account.pk):
         context = about(account, request.user)
         for part in ("_head", "_servers", "_facts", "_allows"):
@@ -222,7 +230,7 @@ class Remove(Told):
 @require_http_methods(["GET", "HEAD", "POST"])
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
     """Take it out of the team: what goes, what stays, and a typed confirmation."""
-    account = get_object_or_404(counted(visible_accounts(request.user)), pk=pk)
+    account = get_object_or_404(counted(request.user, visible_accounts(request.user)), pk=pk)
     form = Remove(posted(request), name=account.label)
     require(request.user, MANAGE_ACCOUNTS, account.team)
     if form.tells(partial(accounts.remove, account, actor=request.user)):

@@ -18,15 +18,17 @@ from dashboard.live import Fragment
 from dashboard.views.operations import posted, see_other
 from dashboard.views.server_list import Servers
 from snapshots import operations
-from snapshots.models import Batch, Kind, Operation, Server, Snapshot
+from snapshots.models import Batch, Kind, Operation, Server, Snapshot, User
 from snapshots.operations.batches import MOST
 from snapshots.permissions import (
     CREATE,
     DELETE,
     POWER,
+    known_servers,
     may,
     require,
     visible_batches,
+    visible_operations,
     visible_servers,
     visible_snapshots,
 )
@@ -133,7 +135,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One line for each thing that was selected, at an address that can be shared and stays."""
     watch = live.watching(request, f"batch:{pk}")
     batch = get_object_or_404(visible_batches(request.user), pk=pk)
-    context = about(batch)
+    context = about(batch, request.user)
     watch.ended = not context["open"]
     context |= {"live": watch, "told": deliveries.told(Q(batch=batch))}
     return render(request, "batches/page.html", context)
@@ -142,19 +144,21 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 @live.region("batch")
 def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[Fragment]:
     batch = get_object_or_404(visible_batches(request.user), pk=pk)
-    context = about(batch)
+    context = about(batch, request.user)
     yield Fragment("batches/_lines.html", context)
     if not context["open"]:
         yield live.END
 
 
-def about(batch: Batch) -> dict[str, Any]:
-    rows = batch.operations.select_related("server", "snapshot", "account__team")
-    asked = list(rows.order_by("server__name", "pk"))
-    servers = Server.objects.in_bulk({refused["server"] for refused in batch.refused})
+def about(batch: Batch, user: User) -> dict[str, Any]:
+    """What of it the person reaches."""
+    asked = list(visible_operations(user).filter(batch=batch).order_by("server__name", "pk"))
+    named = {refused["server"] for refused in batch.refused}
+    servers = known_servers(user).in_bulk(named) if named else {}
     refused = (
         Line(servers[one["server"]], refused=one | {"why": again(one["why"])})
         for one in batch.refused
+        if one["server"] in servers
     )
     lines = [*told(batch, asked), *refused]
     mains = [line.operation for line in lines if line.operation]

@@ -89,7 +89,7 @@ def connect(request: HttpRequest) -> HttpResponse:
 
 def nobodys(user: User) -> str:
     """Why somebody cannot connect accounts anywhere; told of their first team, if there is one."""
-    team = user.teams.order_by("name").first()
+    team = Team.objects.filter(pk__in=user.roles).order_by("name").first()
     try:
         if team:
             require(user, MANAGE_ACCOUNTS, team)

@@ -32,7 +32,8 @@ from dashboard.addresses import posts_to
 from dashboard.forms import Needed, Told
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
-from dashboard.views.team import WHAT_ROLES_DO, RoleChoice, choices, found
+from dashboard.views.reach import EVERYTHING, Place
+from dashboard.views.team import WHAT_ROLES_DO, choices, found
 from snapshots import invitations
 from snapshots.models import Invitation, Role, Team, User
 from snapshots.permissions import MANAGE_PEOPLE, require
@@ -47,8 +48,7 @@ NO_MAIL = ("console", "dummy")
 # -- made -----------------------------------------------------------------------------------------
 
 
-class Invite(Told):
-    role = RoleChoice(label=gettext_lazy("Role"))
+class Invite(Place):
     email = forms.CharField(
         label=gettext_lazy("E-mail address"),
         help_text=gettext_lazy(
@@ -67,8 +67,8 @@ def invite(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a link. It is shown in this answer and never again."""
     team = found(request, pk)
     require(request.user, MANAGE_PEOPLE, team)
-    form = Invite(posted(request), initial={"role": Role.VIEWER})
-    form.fields["role"].offer(grantable(request.user, team))
+    form = Invite(posted(request), initial={"role": Role.VIEWER, "reach": EVERYTHING})
+    form.offer(team, grantable(request.user, team))
     context = {"team": team, "form": form, "choices": choices(form)}
     made = form.tell(partial(invitations.invite, team, actor=request.user))
     if made is None:
@@ -174,7 +174,7 @@ def join(request: HttpRequest) -> HttpResponse:
 def as_oneself(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     form = Told(posted(request))
     if form.is_bound and form.ask(partial(invitations.accept, invitation, user=request.user)):
-        request.user.__dict__.pop("roles", None)  # read before this one was among them
+        request.user.__dict__.pop("standing", None)  # read before this one was among them
         return welcome(request, invitation.team)
     context = {
         "invitation": invitation,

@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from dashboard import teams_here
 from dashboard.deliveries import messages
 from dashboard.templatetags.ui import shown
 from dashboard.views.webhooks import listed
-from snapshots.models import Delivery, Team, Topic, User
+from snapshots.models import Team, Topic, User
 from snapshots.notices import wishes
-from snapshots.permissions import visible_webhooks
+from snapshots.permissions import visible_deliveries, visible_webhooks
 
 PAGE = 50
 WHAT = {
@@ -43,14 +44,14 @@ class Line(NamedTuple):
 @require_http_methods(["GET", "HEAD", "POST"])
 def index(request: HttpRequest) -> HttpResponse:
     """The matrix of each team, and the messages of the last month."""
-    teams = list(request.user.teams.order_by("name", "pk"))
+    teams = list(teams_here.mine(request))
     if request.method == "POST":
         return save(request, teams)
-    rows = Delivery.objects.filter(user=request.user, team__in=teams)
+    rows = visible_deliveries(request.user).filter(user=request.user)
     rows = rows.select_related("event", "batch", "team").order_by("-pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     context = {
-        "webhooks": listed(visible_webhooks(request.user).exclude(member=None)),
+        "webhooks": listed(request.user, visible_webhooks(request.user).exclude(member=None)),
         "has_teams": len(teams) > 1,
         "matrices": [(team, matrix(request.user, team)) for team in teams],
         "scopes": list(wishes.Scope),

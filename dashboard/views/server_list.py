@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import (
+    Aggregate,
+    CharField,
     Count,
     Exists,
     F,
@@ -34,7 +36,7 @@ from dashboard.live import Fragment
 from dashboard.plots import AGES, FRESH
 from dashboard.templatetags.ui import SERVER, Look, shown, size
 from snapshots import kept
-from snapshots.models import Kind, Operation, Server, Snapshot
+from snapshots.models import Kind, Operation, Server, Snapshot, Tag
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import CREATE, may
 
@@ -43,6 +45,7 @@ SHOWN = (
     *("id", "account_id", "name", "status", "address", "location", "plan", "remote_id"),
     "gone_at",
 )
+TAGGED = ("words",)  # see `with_tags`
 HELD = ("holding", "held_kind", "held_state", "held_name", "held_snapshot")  # see `with_holder`
 SEARCHED = ("name", "hostname", "address", "location", "plan", "remote_id")
 COVERAGE = (
@@ -83,6 +86,7 @@ class Servers(Listing):
     shown_of = ((Server, "id"), (Operation, "server_id"), (Snapshot, "server_id"))
     fields = (
         *("id", "name", "account", "state", "address", "location", "plan", "provider_id"),
+        "tags",
         *("newest_snapshot", "newest_at", "newest_size_mb", "slots_taken", "slots"),
         *("operation", "operation_state"),
     )
@@ -92,6 +96,7 @@ class Servers(Listing):
         return [
             search("q", _("Name, address, place or id"), *SEARCHED),
             self.by_account(),
+            Filter("tag", _("Tag"), by_tag),
             Choice("state", _("State"), by_state, states(SERVER)),
             Choice("coverage", _("Newest snapshot"), by_coverage, COVERAGE),
             Choice("slots", _("Slots"), by_slots, SLOTS),
@@ -99,23 +104,24 @@ class Servers(Listing):
         ]
 
     def everything(self) -> QuerySet[Server]:
-        rows = Server.objects.filter(account__in=self.accounts)
+        rows = self.reached(Server.objects.filter(account__in=self.accounts), "pk")
         if self.value_of("state") != GONE:
             rows = rows.filter(gone_at=None)
         words = {self.sort.removeprefix("-"), *(one.name for one in self.chosen)}
         return with_figures(rows) if words & FIGURES else rows
 
     def in_full(self, rows: QuerySet[Server]) -> QuerySet[Server]:
-        return with_holder(rows.only(*SHOWN))
+        return with_holder(with_tags(rows.only(*SHOWN)))
 
     def some(self, ids: list[int]) -> list[Server]:
         def write() -> QuerySet[Server, tuple[Any, ...]]:
-            return with_holder(Server.objects.filter(pk__in=ids)).values_list(*SHOWN, *HELD)
+            rows = with_holder(with_tags(Server.objects.filter(pk__in=ids)))
+            return rows.values_list(*SHOWN, *TAGGED, *HELD)
 
         rows = []
         for values in kept.ask("some servers", write, ids):
             row = Server(**dict(zip(SHOWN, values, strict=False)))
-            vars(row).update(zip(HELD, values[len(SHOWN) :], strict=True))
+            vars(row).update(zip((*TAGGED, *HELD), values[len(SHOWN) :], strict=True))
             rows.append(row)
         return rows
 
@@ -135,7 +141,8 @@ class Servers(Listing):
 
     def row(self, row: Server, *, oob: bool = False) -> SafeString:
         account, name = self.accounts[row.account_id], shown(row.name)
-        place = " · ".join(shown(word) for word in (row.address, row.location, row.plan) if word)
+        parts = (row.address, row.location, row.plan, *(f"#{tag}" for tag in tags_of(row)))
+        place = " · ".join(shown(word) for word in parts if word)
         return cells.table_row(
             "server",
             row.pk,
@@ -165,7 +172,7 @@ class Servers(Listing):
         account, newest, holder = self.accounts[row.account_id], row.newest, row.holder
         state = "no longer listed" if row.gone_at else row.status
         yield from (row.pk, row.name, account.label, state)
-        yield from (row.address, row.location, row.plan, row.remote_id)
+        yield from (row.address, row.location, row.plan, row.remote_id, " ".join(tags_of(row)))
         yield from (newest.name, newest.created_at, newest.size_mb) if newest else ("", None, None)
         yield from (row.taken, account.slots)
         yield from (holder.kind, holder.state) if holder else ("", "")
@@ -188,6 +195,12 @@ def states(known: dict[str, Look]) -> list[tuple[str, str | Promise]]:
         (OTHER, _("Another")),
         (GONE, _("No longer listed by the provider")),
     ]
+
+
+def by_tag(rows: QuerySet[Server], word: str) -> QuerySet[Server]:
+    """Those of just this tag, with or without the sign before it."""
+    tagged = Tag.servers.through.objects.filter(tag__word=word.removeprefix("#").lower())
+    return rows.filter(pk__in=tagged.values("server"))
 
 
 def by_state(rows: QuerySet[Server], word: str) -> QuerySet[Server]:
@@ -243,6 +256,26 @@ def count_of(rows: QuerySet[Any], by: str) -> Coalesce:
     """How many `rows` belong to the outer row. Two joined counts would multiply each other."""
     counted = rows.order_by().values(by).annotate(number=Count("pk")).values("number")
     return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))
+
+
+class Words(Aggregate):
+    """Words of several rows as one text, spaces between: both databases can, and differ in how."""
+
+    function, output_field = "STRING_AGG", CharField()
+    template = "%(function)s(%(expressions)s, ' ')"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(compiler, connection, function="GROUP_CONCAT", **more)
+
+
+def with_tags(servers: QuerySet[Server]) -> QuerySet[Server]:
+    """Each server with its tags in one text: see `tags_of`."""
+    mine = Tag.objects.filter(servers=OuterRef("pk")).order_by().values("servers")
+    return servers.annotate(words=Subquery(mine.annotate(all=Words("word")).values("all")))
+
+
+def tags_of(server: Server) -> list[str]:
+    return sorted((server.words or "").split())
 
 
 def with_holder(servers: QuerySet[Server]) -> QuerySet[Server]:

@@ -21,7 +21,7 @@ from dashboard.live import Fragment
 from dashboard.timeline import Timeline, timeline
 from dashboard.views.marks import people
 from dashboard.views.operations import posted, see_other, start_offer
-from snapshots import operations
+from snapshots import operations, tags
 from snapshots.errors import Refused
 from snapshots.models import Kind, Operation, Server, State, User
 from snapshots.models.operation import HOLDING, OPEN
@@ -31,6 +31,7 @@ from snapshots.permissions import (
     DELETE,
     POWER,
     RESTORE,
+    TAG,
     known_servers,
     may,
     require,
@@ -79,6 +80,8 @@ def about(server: Server, user: User) -> dict[str, Any]:
             "create": removed or why_not(user, CREATE, team),
             "restore": removed or why_not(user, RESTORE, team),
         },
+        "tags": tags.of(server),
+        "may_tag": not removed and may(user, TAG, team),
         "may_delete": not removed and may(user, DELETE, team),
     }
 
@@ -109,9 +112,8 @@ def holder(server: Server, user: User) -> dict[str, Any] | None:
     ).first()
     if found is None:
         return None
-    ours = found.team_id == server.account.team_id
-    words = operations.busy(server, server.account.team_id)
-    return {"words": words, "operation": found if ours else None}
+    words = operations.busy(server)
+    return {"words": words, "operation": found if found.server_id == server.pk else None}
 
 
 @posts_to("server")

@@ -88,7 +88,7 @@ class Snapshots(Listing):
     )
 
     def offered(self) -> list[Filter]:
-        servers = Server.objects.filter(account__in=self.accounts)
+        servers = self.reached(Server.objects.filter(account__in=self.accounts), "pk")
         return [
             search(
                 "q",
@@ -104,7 +104,7 @@ class Snapshots(Listing):
         ]
 
     def everything(self) -> QuerySet[Snapshot]:
-        rows = Snapshot.objects.filter(account__in=self.accounts)
+        rows = self.reached(Snapshot.objects.filter(account__in=self.accounts), "server")
         if self.value_of("state") != GONE:
             rows = rows.filter(gone_at=None)
         return rows.select_related("server").only(*SHOWN)

@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard import teams_here
-from dashboard.addresses import own_path
+from dashboard.addresses import own_path, posts_to
 from dashboard.forms import Needed, Told
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
+from dashboard.views.reach import Place, now
 from snapshots import invitations, teams
 from snapshots.models import Membership, Role, Team
 from snapshots.permissions import MANAGE_PEOPLE, RESERVED, RIGHTS, TABLE, may, require, why_not
@@ -42,22 +43,6 @@ class Name(Told):
     )
 
 
-class RoleChoice(forms.ChoiceField):
-    """A role up to one's own, each with what it lets people do."""
-
-    widget = forms.RadioSelect
-
-    def offer(self, roles: list[Role]) -> None:
-        self.choices = [(role.value, role.label) for role in roles]
-
-    def clean(self, value: Any) -> Role:
-        return Role(super().clean(value))
-
-
-class ChangeRole(Told):
-    role = RoleChoice(label=gettext_lazy("Role"))
-
-
 def choices(form: forms.Form) -> list[tuple[Any, Any]]:
     """The buttons of a form's roles, each with what the role lets people do."""
     return [(radio, WHAT_ROLES_DO[Role(radio.data["value"])]) for radio in form["role"]]
@@ -74,19 +59,21 @@ def index(request: HttpRequest) -> HttpResponse:
     if pk:
         return redirect("team", pk)
     rows = Membership.objects.filter(user=request.user).select_related("team")
-    return render(request, "team/list.html", {"memberships": rows.order_by("team__name")})
+    return render(request, "team/list.html", {"memberships": rows.order_by("team__name", "pk")})
 
 
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One team: who is in it, what each role may do, and who is invited."""
     team = found(request, pk)
-    members = Membership.objects.filter(team=team).select_related("user")
+    members = Membership.objects.filter(team=team).select_related("user", "scope")
+    members = members.prefetch_related("scope__accounts", "scope__tags")
     manages = may(request.user, MANAGE_PEOPLE, team)
     context = {
         "team": team,
         "members": sorted(members, key=lambda one: (-RANK[Role(one.role)], str(one.user).lower())),
         "grantable": grantable(request.user, team) if manages else (),
+        "manages": manages,
         "invitations": invitations.pending(team) if manages else (),
         "roles": [(role, WHAT_ROLES_DO[role]) for role in Role],
         "rights": table_of_rights(),
@@ -106,7 +93,7 @@ def table_of_rights() -> list[tuple[Any, list[tuple[Role, bool]]]]:
 
 
 def found(request: HttpRequest, pk: int) -> Team:
-    return get_object_or_404(Team, pk=pk, members=request.user)
+    return get_object_or_404(Team.objects.filter(pk__in=request.user.roles), pk=pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -114,7 +101,7 @@ def create(request: HttpRequest) -> HttpResponse:
     """Anybody may begin a team, and owns it then."""
     form = Name(posted(request))
     if team := form.tell(partial(teams.create_team, owner=request.user)):
-        request.user.__dict__.pop("roles", None)  # read before it existed
+        request.user.__dict__.pop("standing", None)  # read before it existed
         teams_here.choose(request, team.pk)
         words = _("%(team)s is created, and it is yours.")
         messages.success(request, words % {"team": shown(team.name)})
@@ -168,10 +155,10 @@ def leave(request: HttpRequest, pk: int) -> HttpResponse:
 def role(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a member something else."""
     member = within_reach(request, pk)
-    form = ChangeRole(posted(request), initial={"role": member.role})
-    form.fields["role"].offer(grantable(request.user, member.team))
+    form = Place(posted(request), initial=now(member))
+    form.offer(member.team, grantable(request.user, member.team, to=member.user))
     if form.tells(partial(teams.change_role, member, actor=request.user)):
-        who = {"person": shown(member.user), "role": Role(form.cleaned_data["role"]).label}
+        who = {"person": shown(member.user), "role": form.cleaned_data["role"].label}
         messages.success(request, _("%(person)s is %(role)s from the next click on.") % who)
         return see_other(request, "team", member.team_id)
     return about(request, member, form, "team/role.html")
@@ -189,10 +176,32 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
     return about(request, member, form, "team/remove.html")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def suspend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a member in no more, until somebody lets them."""
+    member = within_reach(request, pk)
+    form = Told(posted(request))
+    if form.tells(partial(teams.suspend, member, actor=request.user)):
+        words = _("%(person)s is suspended and signed out everywhere.")
+        messages.success(request, words % {"person": shown(member.user)})
+        return see_other(request, "team", member.team_id)
+    return about(request, member, form, "team/suspend.html")
+
+
+@posts_to("team_index", of_it=False)
+def resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let a suspended member in again."""
+    member = within_reach(request, pk)
+    teams.resume(member, actor=request.user)
+    words = _("%(person)s is let in again.")
+    messages.success(request, words % {"person": shown(member.user)})
+    return see_other(request, "team", member.team_id)
+
+
 def within_reach(request: HttpRequest, pk: int) -> Membership:
     """A member whom the person may change. 404 elsewhere, 403 for a higher role."""
     theirs = Membership.objects.filter(team_id__in=request.user.roles)
-    member = get_object_or_404(theirs.select_related("team", "user"), pk=pk)
+    member = get_object_or_404(theirs.select_related("team", "user", "scope"), pk=pk)
     teams.require_reach(request.user, member)
     return member
 

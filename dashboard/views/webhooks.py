@@ -26,12 +26,13 @@ from dashboard.forms import Needed, Told
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from snapshots.errors import NotAllowed
-from snapshots.models import Delivery, Team, Topic, Webhook
+from snapshots.models import Delivery, Team, Topic, User, Webhook
 from snapshots.notices import webhooks
 from snapshots.permissions import (
     MANAGE_WEBHOOKS,
     may,
     require_webhook,
+    visible_deliveries,
     visible_webhooks,
     why_not,
 )
@@ -94,16 +95,18 @@ def index(request: HttpRequest) -> HttpResponse:
     """All webhooks of the person's teams."""
     of_teams = visible_webhooks(request.user).filter(member=None)
     context = {
-        "webhooks": listed(teams_here.here(request, of_teams)),
+        "webhooks": listed(request.user, teams_here.here(request, of_teams)),
         "why_not": nobodys(request),
         "has_teams": len(request.user.roles) > 1,
     }
     return render(request, "webhooks/list.html", context)
 
 
-def listed(rows: QuerySet[Webhook]) -> list[tuple[Webhook, str, list[str], Message | None]]:
+def listed(
+    user: User, rows: QuerySet[Webhook]
+) -> list[tuple[Webhook, str, list[str], Message | None]]:
     """Each with its host, what it is told of, and its last message."""
-    last = Delivery.objects.filter(webhook=OuterRef("pk")).order_by("-pk")
+    last = visible_deliveries(user).filter(webhook=OuterRef("pk")).order_by("-pk")
     found = list(
         rows.annotate(last_pk=Subquery(last.values("pk")[:1])).order_by("team__name", "name", "pk")
     )
@@ -128,7 +131,7 @@ def nobodys(request: HttpRequest) -> str:
     """Why the person can add none anywhere; empty if they can."""
     if manageable(request):
         return ""
-    team = request.user.teams.order_by("name").first()
+    team = teams_here.mine(request).first()
     return why_not(request.user, MANAGE_WEBHOOKS, team) if team else _("You are in no team yet.")
 
 
@@ -151,7 +154,7 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_own(request: HttpRequest) -> HttpResponse:
     """One of the person's own. Its secret is in this answer and in no other."""
-    teams = request.user.teams.order_by("name", "pk")
+    teams = teams_here.mine(request)
     if not teams:
         raise NotAllowed(_("You are in no team yet."))
     form = NewOwnWebhook(posted(request), teams, first_of(request, teams))
@@ -193,7 +196,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     if form.tells(partial(webhooks.change, webhook, actor=request.user)):
         flashes.success(request, _("The webhook is saved."))
         return see_other(request, "webhook", pk)
-    rows = webhook.deliveries.select_related("event", "batch").order_by("-pk")
+    rows = visible_deliveries(request.user).filter(webhook=webhook).order_by("-pk")
+    rows = rows.select_related("event", "batch")
     rows = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     context = {
         "webhook": webhook,
@@ -247,7 +251,8 @@ def resend(request: HttpRequest, pk: int) -> HttpResponse:
     """Send one of its messages again."""
     webhook = mine(request, pk)
     message = request.POST.get("message", "").replace("\0", "")  # which PostgreSQL does not take
-    row = get_object_or_404(webhook.deliveries.select_related("webhook__team"), message_id=message)
+    rows = visible_deliveries(request.user).filter(webhook=webhook)
+    row = get_object_or_404(rows.select_related("webhook__team"), message_id=message)
     webhooks.resend(row, actor=request.user)
     flashes.info(request, _("The message is sent again, with the id it had."))
     return see_other(request, "webhook", pk)

@@ -7,10 +7,12 @@ from snapshots.models.inventory import Server, Snapshot
 from snapshots.models.notices import Delivery, Topic, Webhook, Wish
 from snapshots.models.operation import Attempt, Batch, Kind, Operation, State
 from snapshots.models.passes import Pass, Sighting
-from snapshots.models.people import Invitation, Membership, Role, Team, User
+from snapshots.models.people import LIMITABLE, Invitation, Membership, Role, Standing, Team, User
 from snapshots.models.reason import Reason
+from snapshots.models.scope import Scope, Tag
 
 __all__ = [
+    "LIMITABLE",
     "Account",
     "Attempt",
     "Batch",
@@ -24,10 +26,13 @@ __all__ = [
     "Pass",
     "Reason",
     "Role",
+    "Scope",
     "Server",
     "Sighting",
     "Snapshot",
+    "Standing",
     "State",
+    "Tag",
     "Team",
     "Topic",
     "User",

@@ -142,7 +142,10 @@ class Delivery(models.Model):
         KEY_LOST = "key_lost", _("the key that sealed its secret is not configured")
         MAIL = "mail", _("the mail server could not be reached")
         MAIL_REFUSED = "mail_refused", _("the mail server did not take it")
-        NOT_A_MEMBER = "not_a_member", _("the person is no longer an active member of the team")
+        NOT_A_MEMBER = (
+            "not_a_member",
+            _("the person is in the team no more, is suspended, or reaches this no more"),
+        )
         OFF = "off", _("the webhook is switched off")
         NO_MAIL = "no_mail", _("this installation sends no e-mail")
         OUR_FAULT = "our_fault", _("an error of ours came up")

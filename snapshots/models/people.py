@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -11,8 +11,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+
+SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own
 
 
 def known_zone(name: str) -> None:
@@ -26,6 +29,13 @@ class Users(BaseUserManager["User"]):
         user.set_password(password)
         user.save(using=self._db)
         return user
+
+
+class Standing(NamedTuple):
+    """What somebody is in a team, and the scope they are limited to: None reaches everything."""
+
+    role: str
+    scope: int | None
 
 
 class User(AbstractUser):
@@ -54,6 +64,7 @@ class User(AbstractUser):
     )
     language = models.CharField(_("language"), max_length=8, default="", blank=True)
     shortcuts = models.BooleanField(_("keyboard keys"), default=True)
+    sessions_ended = models.PositiveIntegerField(default=0, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
@@ -62,10 +73,36 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def end_sessions(self) -> None:
+        """End all of their sessions, wherever they are, with this transaction."""
+        User.objects.filter(pk=self.pk).update(sessions_ended=models.F("sessions_ended") + 1)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What each session is held against: the password, and how often all of them were ended."""
+        held = f"{self.password}{self.sessions_ended or ''}"
+        return salted_hmac(SESSION_SALT, held, secret=secret, algorithm="sha256").hexdigest()
+
     @cached_property
+    def standing(self) -> dict[int, Standing]:
+        """By team, where not suspended. Read once per object: a request sees one answer."""
+        rows = self.memberships.filter(suspended_at=None)
+        told = rows.values_list("team_id", "role", "scope_id")
+        return {team: Standing(role, scope) for team, role, scope in told}
+
+    @property
     def roles(self) -> dict[int, str]:
-        """Team id -> role, read once per object: a request sees one answer."""
-        return dict(self.memberships.values_list("team_id", "role"))
+        """Team id -> role."""
+        return {team: one.role for team, one in self.standing.items()}
+
+    @property
+    def unlimited(self) -> list[int]:
+        """The teams of which they reach everything."""
+        return [team for team, one in self.standing.items() if one.scope is None]
+
+    @property
+    def scopes(self) -> list[int]:
+        """What they are limited to in the others."""
+        return [one.scope for one in self.standing.values() if one.scope is not None]
 
 
 LONGEST_HOLD = 300  # seconds
@@ -93,16 +130,31 @@ class Role(models.TextChoices):
     OWNER = "owner", _("Owner")
 
 
+# Whoever manages people and tags could give themselves the rest: a limit would be none for them.
+LIMITABLE = (Role.VIEWER, Role.OPERATOR, Role.RESTORER)
+
+
 class Membership(models.Model):
+    """Somebody in a team. Suspended, it gives nothing, and stays with its role and scope."""
+
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(_("role"), max_length=10, choices=Role)
+    scope = models.ForeignKey(
+        "snapshots.Scope", null=True, on_delete=models.PROTECT, related_name="memberships"
+    )
     since = models.DateTimeField(auto_now_add=True)
+    suspended_at = models.DateTimeField(null=True)
+    suspended_by_name = models.CharField(max_length=100, default="", blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "team"], name="one_membership_a_team"),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="known_role"),
+            models.CheckConstraint(
+                condition=models.Q(scope=None) | models.Q(role__in=LIMITABLE),
+                name="who_manages_reaches_everything",
+            ),
         ]
 
 
@@ -121,6 +173,9 @@ class Invitation(models.Model):
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
     role = models.CharField(_("role"), max_length=10, choices=Role)
+    scope = models.ForeignKey(
+        "snapshots.Scope", null=True, on_delete=models.PROTECT, related_name="invitations"
+    )
     email = models.EmailField(_("e-mail address"), blank=True, default="")
     secret_hash = models.CharField(max_length=64, unique=True, editable=False)
     invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -135,5 +190,9 @@ class Invitation(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(role__in=Role.values), name="known_invited_role"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(scope=None) | models.Q(role__in=LIMITABLE),
+                name="invited_who_manages_reaches_everything",
             ),
         ]

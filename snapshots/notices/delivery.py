@@ -19,6 +19,7 @@ from snapshots import events
 from snapshots.models import Delivery, Membership, Webhook
 from snapshots.notices import mail, payload
 from snapshots.notices.post import Outcome
+from snapshots.permissions import may_hear
 
 log = logging.getLogger(__name__)
 
@@ -101,14 +102,21 @@ def _deliver(row: Delivery) -> None:
 
 def _why_not(row: Delivery) -> Trouble:
     """Why it must not be sent any more: asked at the last moment."""
-    if row.webhook:
-        if row.webhook.member and not row.webhook.member.user.is_active:
-            return Trouble.NOT_A_MEMBER
-        return Trouble.OFF if row.webhook.off else Trouble.NONE
-    if not settings.EMAIL_IS_SENT:
+    if row.webhook is None and not settings.EMAIL_IS_SENT:
         return Trouble.NO_MAIL
-    member = Membership.objects.filter(user=row.user, team=row.team, user__is_active=True)
-    return Trouble.NONE if member.exists() else Trouble.NOT_A_MEMBER
+    if row.webhook and row.webhook.off:
+        return Trouble.OFF
+    person = row.user_id or (row.webhook and row.webhook.member and row.webhook.member.user_id)
+    return _why_not_to(person, row) if person else Trouble.NONE
+
+
+def _why_not_to(person: int, row: Delivery) -> Trouble:
+    """Whoever has left, is suspended, or reaches it no more is told nothing that waits still."""
+    present = Membership.objects.filter(team=row.team, suspended_at=None, user__is_active=True)
+    member, about = present.filter(user=person).first(), row.event or row.batch
+    if member is None or (about and not may_hear(member.scope_id, about)):
+        return Trouble.NOT_A_MEMBER
+    return Trouble.NONE
 
 
 def _send(row: Delivery) -> Outcome:

@@ -18,6 +18,7 @@ from snapshots import events
 from snapshots.models import Batch, Delivery, Event, Kind, State, User
 from snapshots.notices.links import address_of
 from snapshots.notices.post import Outcome
+from snapshots.permissions import known_servers, visible_operations
 from snapshots.said import again
 from snapshots.text import readable, shown, stamp
 
@@ -53,7 +54,7 @@ def _code(code: int) -> int | None:
 def message(row: Delivery, person: User) -> EmailMessage:
     """The mail, in the person's own language and zone."""
     with translation.override(person.language or settings.LANGUAGE_CODE), zone_of(person):
-        subject, paragraphs = _about(row)
+        subject, paragraphs = _about(row, person)
         paragraphs.append(_why_you(row))
         return EmailMessage(
             f"[{shown(row.team.name)}] {_one_line(subject)}",
@@ -77,9 +78,9 @@ def _one_line(subject: str) -> str:
     return Truncator(" ".join(subject.split())).chars(LONGEST_SUBJECT)
 
 
-def _about(row: Delivery) -> tuple[str, list[str]]:
+def _about(row: Delivery, person: User) -> tuple[str, list[str]]:
     if row.batch:
-        return _about_batch(row.batch)
+        return _about_batch(row.batch, person)
     assert row.event is not None  # noqa: S101
     return _about_event(row.event)
 
@@ -125,9 +126,11 @@ def _facts(event: Event) -> Iterator[str]:
     yield _("When: %(time)s") % {"time": stamp(event.at)}
 
 
-def _about_batch(batch: Batch) -> tuple[str, list[str]]:
-    """How many ended well, and each that did not."""
-    rows = list(batch.operations.filter(kind=batch.kind).select_related("server").order_by("pk"))
+def _about_batch(batch: Batch, person: User) -> tuple[str, list[str]]:
+    """How many ended well, and each that did not: of what the person reaches."""
+    rows = list(visible_operations(person).filter(batch=batch, kind=batch.kind).order_by("pk"))
+    named = {item["server"] for item in batch.refused}
+    known = set(known_servers(person).filter(pk__in=named).values_list("pk", flat=True))
     good = sum(row.state == State.SUCCEEDED for row in rows)
     subject = _how_many(batch.kind, len(rows), good)
     lines = [
@@ -140,6 +143,7 @@ def _about_batch(batch: Batch) -> tuple[str, list[str]]:
         _("%(name)s was not asked for: %(why)s")
         % {"name": shown(item.get("name", "")), "why": readable(again(item.get("why", "")))}
         for item in batch.refused
+        if item["server"] in known
     ]
     paragraphs = [_full_stop(subject)]
     if lines:

@@ -13,6 +13,7 @@ from snapshots.events import topic_of
 from snapshots.models import Batch, Delivery, Event, Operation, Topic, Webhook
 from snapshots.models.operation import ENDED, POWER
 from snapshots.notices.wishes import Listener, listeners
+from snapshots.permissions import may_hear
 
 log = logging.getLogger(__name__)
 QUOTA = 200
@@ -82,7 +83,8 @@ def _listening(event: Event, topic: Topic, people: list[Listener]) -> Iterator[i
     """Who wants to be told of it. Nobody is told of what they did themselves."""
     asked_by = event.operation.asked_by_id if event.operation else None
     for person in people:
-        if person.wants(topic, asked_by=asked_by) and person.user_id != event.actor_id:
+        is_wanted = person.wants(topic, asked_by=asked_by) and person.user_id != event.actor_id
+        if is_wanted and may_hear(person.scope_id, event):
             yield person.user_id
 
 
@@ -106,7 +108,8 @@ def _has_ended(batch: Batch) -> bool:
 def _about_batch(batch: Batch, audience: Audience) -> Iterator[Delivery]:
     """One message when all of it has ended. The row is unique, so two last lines make one."""
     for person in audience.people(batch.team_id):
-        if person.wants(Topic.FINISHED, asked_by=batch.asked_by_id):
+        is_wanted = person.wants(Topic.FINISHED, asked_by=batch.asked_by_id)
+        if is_wanted and may_hear(person.scope_id, batch):
             yield Delivery(
                 team_id=batch.team_id, batch=batch, topic=Topic.FINISHED, user_id=person.user_id
             )

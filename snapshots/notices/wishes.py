@@ -40,6 +40,7 @@ class Listener(NamedTuple):
     user_id: int
     role: str
     wished: Mapping[str, str]
+    scope_id: int | None = None
 
     def scope(self, topic: str) -> str:
         if is_fixed(self.role, topic):
@@ -58,10 +59,10 @@ def listeners(team_id: int) -> list[Listener]:
         "user_id", "topic", "scope"
     ):
         wished.setdefault(user_id, {})[topic] = scope
-    members = Membership.objects.filter(team_id=team_id, user__is_active=True)
+    members = Membership.objects.filter(team_id=team_id, suspended_at=None, user__is_active=True)
     return [
-        Listener(user_id, role, wished.get(user_id, {}))
-        for user_id, role in members.values_list("user_id", "role")
+        Listener(user_id, role, wished.get(user_id, {}), scope)
+        for user_id, role, scope in members.values_list("user_id", "role", "scope")
     ]
 
 

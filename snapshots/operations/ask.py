@@ -55,9 +55,9 @@ def request_create(
     three operations in the machine's line. The snapshot is what is returned.
     """
     with audited(actor, server):
-        require(actor, RIGHT[Kind.CREATE], server.account.team)
+        require(actor, RIGHT[Kind.CREATE], server.account.team, server)
         if stop_first:
-            require(actor, RIGHT[Kind.STOP], server.account.team)
+            require(actor, RIGHT[Kind.STOP], server.account.team, server)
         operation = _operation(
             Kind.CREATE, server, actor, request_key, name=name, note=note, batch=batch
         )
@@ -83,7 +83,7 @@ def request_create(
 def request_start(server: Server, *, actor: User, request_key: UUID) -> Operation:
     """Ask to start a stopped server. Raises `Refused`."""
     with audited(actor, server):
-        require(actor, RIGHT[Kind.START], server.account.team)
+        require(actor, RIGHT[Kind.START], server.account.team, server)
         operation = _operation(Kind.START, server, actor, request_key)
         if again := _same_form(operation):
             return again
@@ -109,9 +109,9 @@ def request_restore(
     """
     server = snapshot.server
     with audited(actor, server, snapshot):
-        require(actor, RIGHT[Kind.RESTORE], snapshot.account.team)
+        require(actor, RIGHT[Kind.RESTORE], snapshot.account.team, server)
         if safety_snapshot:
-            require(actor, RIGHT[Kind.CREATE], snapshot.account.team)
+            require(actor, RIGHT[Kind.CREATE], snapshot.account.team, server)
         operation = _operation(
             Kind.RESTORE, server, actor, request_key, snapshot=snapshot, name=snapshot.name
         )
@@ -123,7 +123,7 @@ def request_restore(
             raise Refused(
                 _("What this page showed has changed meanwhile. Please read it again and confirm.")
             )
-        check_typed(typed, server.name, Kind.RESTORE, server)
+        check_typed(typed, server.name, Kind.RESTORE, server, actor)
         if not safety_snapshot:
             return _insert(operation)
         check_slot(server, field="safety_snapshot")
@@ -145,7 +145,7 @@ def request_delete(
     `behind` is an operation of the same batch on the same server: this one waits for its turn.
     """
     with audited(actor, snapshot.server, snapshot):
-        require(actor, RIGHT[Kind.DELETE], snapshot.account.team)
+        require(actor, RIGHT[Kind.DELETE], snapshot.account.team, snapshot.server)
         operation = _operation(
             Kind.DELETE,
             snapshot.server,
@@ -159,7 +159,7 @@ def request_delete(
             return again
         check_server(snapshot.server)
         check_snapshot(snapshot, deleting=True)
-        check_typed(typed, snapshot.name, Kind.DELETE, snapshot.server)
+        check_typed(typed, snapshot.name, Kind.DELETE, snapshot.server, actor)
         return _line_up(operation) if behind else _insert(operation)
 
 
@@ -169,7 +169,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
     A restore whose safety snapshot is already under way is marked instead, and ends with it.
     """
     with audited(actor, operation.server, operation.snapshot):
-        require(actor, right_for(operation), operation.team)
+        require(actor, right_for(operation), operation.team, operation.server)
         too_late = Refused(_("Too late to cancel: it may have been sent, or has ended already."))
         if epoch.is_doubtful(operation):
             raise too_late
@@ -200,7 +200,7 @@ def hold(operation: Operation, *, actor: User) -> None:
     It still expires, an hour after it was asked for. Raises `Refused` if it is too late.
     """
     with audited(actor, operation.server, operation.snapshot):
-        require(actor, right_for(operation), operation.team)
+        require(actor, right_for(operation), operation.team, operation.server)
         until = operation.created_at + times.SEND_BEFORE_CAP
         may_be_held = (
             operation.state == State.QUEUED
@@ -217,7 +217,7 @@ def hold(operation: Operation, *, actor: User) -> None:
 def release(operation: Operation, *, actor: User) -> None:
     """Let what is held, or can still be thought over, go on at once. Raises `Refused`."""
     with audited(actor, operation.server, operation.snapshot):
-        require(actor, right_for(operation), operation.team)
+        require(actor, right_for(operation), operation.team, operation.server)
         now = timezone.now()
         changes = {
             "due_at": now,
@@ -252,7 +252,7 @@ def _start_now(operation: Operation, actor: User, now: datetime) -> bool:
 def give_verdict(operation: Operation, *, actor: User, happened: bool, words: str) -> None:
     """A person decides what the evidence cannot. `words` is their reason. Raises `Refused`."""
     with audited(actor, operation.server, operation.snapshot):
-        require(actor, right_for(operation), operation.team)
+        require(actor, right_for(operation), operation.team, operation.server)
         words = words.strip()
         if not words:
             raise Refused(_("Please say what you saw; it is kept with the verdict."), field="words")
@@ -345,7 +345,7 @@ def _insert(
     except IntegrityError:
         if again := _same_form(answer, with_child=child is not None):
             return again
-        raise Refused(busy(operation.server, operation.team_id)) from None
+        raise Refused(busy(operation.server)) from None
     return answer
 
 

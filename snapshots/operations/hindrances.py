@@ -62,7 +62,7 @@ def _against(kind: Kind, servers: Sequence[Server], actor: User) -> list[tuple[S
         except Refused as refusal:
             words = words or str(refusal)
         if not words and server.lock_key in held:
-            words = busy(server, server.account.team_id)
+            words = busy(server)
         found.append((server, words))
     return found
 

@@ -166,7 +166,7 @@ def _check_day(day: date | None) -> None:
 def _of(snapshot: Snapshot, actor: User, right: str) -> Iterator[tuple[Snapshot, int]]:
     """The row as it is now, nobody else's until the transaction ends, and the revision to write."""
     with audited(actor, snapshot.server, snapshot):
-        require(actor, right, snapshot.account.team)
+        require(actor, right, snapshot.account.team, snapshot.server)
         with transaction.atomic():
             revision = Account.next_revision(snapshot.account_id)
             rows = Snapshot.objects.select_related("server", "account__team")

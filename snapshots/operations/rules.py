@@ -10,8 +10,9 @@ from typing import Any
 from django.utils import timezone
 
 from snapshots.errors import Refused
-from snapshots.models import Account, Kind, Operation, Server, Snapshot
+from snapshots.models import Account, Kind, Operation, Server, Snapshot, User
 from snapshots.models.operation import HOLDING
+from snapshots.permissions import known_servers
 from snapshots.said import gettext as _
 from snapshots.text import same_name
 
@@ -115,12 +116,16 @@ def check_note(note: str) -> None:
         )
 
 
-def busy(server: Server, team_id: int) -> str:
-    """Why nothing more can be asked of this machine now. Another team's work is not told."""
+def busy(server: Server) -> str:
+    """Why nothing more can be asked of this machine now.
+
+    What was asked of it as another row, in an account of another team or one that not everybody
+    reaches, is not told.
+    """
     holder = Operation.objects.filter(
         lock_key=server.lock_key, parent__isnull=True, state__in=HOLDING
     ).first()
-    if holder is None or holder.team_id != team_id:
+    if holder is None or holder.server_id != server.pk:
         return _("%(server)s is busy. Please try again in a few minutes.") % {"server": server.name}
     what = {
         Kind.CREATE: _(
@@ -216,14 +221,16 @@ def check_slot(server: Server, *, field: str | None = None) -> None:
         )
 
 
-def check_typed(typed: str, wanted: str, kind: Kind, server: Server) -> None:
+def check_typed(typed: str, wanted: str, kind: Kind, server: Server, actor: User) -> None:
+    """Raises `Refused`; it names nothing that the person does not reach."""
     if same_name(typed, wanted):
         return
     if not typed.strip():
         raise Refused(_("Please type %(name)s to confirm.") % {"name": wanted}, field="typed")
     if kind == Kind.RESTORE:
         sentence = _("That is not the name of the server you are restoring, which is %(name)s.")
-        others = [other.name for other in server.account.servers.filter(gone_at__isnull=True)]
+        theirs = known_servers(actor).filter(account=server.account, gone_at=None)
+        others = [other.name for other in theirs]
         another = _("You typed %(typed)s, which is another of your servers.")
     else:
         sentence = _("That is not the name of the snapshot you are deleting, which is %(name)s.")

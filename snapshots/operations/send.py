@@ -221,7 +221,7 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
         if stop_requested or send_before <= now or look.at + times.LOOK_HOLDS <= now:
             return None  # the next turn ends it, or looks again
         right = RIGHT[Kind(operation.kind)]
-        if not may_now(operation.asked_by_id, right, operation.team_id):
+        if not may_now(operation.asked_by_id, right, operation.team_id, operation.server_id):
             details = {"person": operation.asked_by_name}
             move(operation, State.FAILED, Reason.RIGHT_WITHDRAWN, details=details)
             return None

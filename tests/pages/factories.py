@@ -110,7 +110,8 @@ def form_on(response: Any, action: str) -> dict[str, str]:
             if tag == "textarea":
                 self.area = given["name"] or ""
                 self.sent[self.area] = ""
-            if tag == "input" and (given.get("type") != "checkbox" or "checked" in given):
+            is_choice = given.get("type") in ("checkbox", "radio")
+            if tag == "input" and (not is_choice or "checked" in given):
                 self.sent[given["name"] or ""] = given.get("value") or (
                     "on" if given.get("type") == "checkbox" else ""
                 )

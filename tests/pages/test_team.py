@@ -68,13 +68,13 @@ def test_the_last_owner_reads_why_not(team, alice, client_of):
 def test_an_admin_is_offered_no_owner_and_touches_none(team, alice, rosa, client_of):
     client = client_of(member("Ada", Role.ADMIN, team))
     page = client.get(f"/members/{of(rosa).pk}/role/").content.decode()
-    assert 'value="admin"' in page
-    assert 'value="owner"' not in page
+    assert 'value="restorer"' in page
+    assert 'value="admin"' not in page and 'value="owner"' not in page
     assert client.post(f"/members/{of(rosa).pk}/role/", {"role": "owner"}).status_code == 422
     for what in ("role", "remove"):
         answer = client.get(f"/members/{of(alice).pk}/{what}/")
         assert answer.status_code == 403
-        assert "Your role is Admin." in text(answer)
+        assert "Your role is Admin, and you give and take only those below it." in text(answer)
         assert client.post(f"/members/{of(alice).pk}/{what}/").status_code == 403
     page = client.get(f"/team/{team.pk}/").content.decode()
     assert f"/members/{of(alice).pk}/" not in page

@@ -1,0 +1,79 @@
+"""Tags: short words that a team gives its servers, to find them by and to limit people to them.
+
+The provider knows nothing of them, and no look at it changes them. Who may set them decides what
+limited people reach, so it is a right of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from snapshots import events
+from snapshots.errors import Refused
+from snapshots.models import Account, Membership, Server, Tag, User
+from snapshots.permissions import TAG, require
+from snapshots.teams import locked
+
+MOST = 10  # tags a server
+LONGEST = 30
+WORD = re.compile(r"\w[\w-]*")
+BETWEEN = re.compile(r"[\s,،;#]+")
+
+
+def read(text: str) -> list[str]:
+    """The words in what somebody typed, in order and once each. Raises `Refused`."""
+    typed = unicodedata.normalize("NFC", text).lower()
+    words = sorted({word for word in BETWEEN.split(typed) if word})
+    for word in words:
+        if not WORD.fullmatch(word):
+            raise Refused(
+                _("“%(word)s” cannot be a tag: letters, digits, - and _ can.")
+                % {"word": word[:40]},
+                field="tags",
+            )
+        if len(word) > LONGEST:
+            sentence = _("The tag “%(word)s…” has %(count)d characters; 30 fit.")
+            raise Refused(sentence % {"word": word[:10], "count": len(word)}, field="tags")
+    if len(words) > MOST:
+        sentence = _("These are %(count)d tags; a server can have %(most)d.")
+        raise Refused(sentence % {"count": len(words), "most": MOST}, field="tags")
+    return words
+
+
+def set_tags(server: Server, tags: str = "", *, actor: User) -> None:
+    """Give `server` just these tags, as somebody typed them. Raises `Refused`."""
+    team = server.account.team
+    require(actor, TAG, team, server)
+    words = read(tags)
+    with transaction.atomic():
+        revision = Account.next_revision(server.account_id)
+        locked(team)
+        before = of(server)
+        if before == words:
+            return
+        server.tags.set([Tag.objects.get_or_create(team=team, word=word)[0] for word in words])
+        Server.objects.filter(pk=server.pk).update(revision=revision)
+        team.tags.filter(servers=None, scopes=None).delete()
+        events.record(
+            events.Verb.SERVER_TAGGED if words else events.Verb.SERVER_UNTAGGED,
+            team=team,
+            actor=actor,
+            account=server.account,
+            server=server,
+            tags=", ".join(words),
+            before=", ".join(before),
+        )
+
+
+def of(server: Server) -> list[str]:
+    return sorted(server.tags.values_list("word", flat=True))
+
+
+def limited_by_tags(server: Server) -> list[Membership]:
+    """Who of the team is limited to tags: what they reach changes with these."""
+    limited = Membership.objects.filter(team=server.account.team_id, scope__tags__isnull=False)
+    return list(limited.select_related("user", "scope").distinct().order_by("user__name", "pk"))
