@@ -311,6 +311,10 @@ class Verb(models.TextChoices):
         "team.hold_set",
         _("set the hold before a restore from {before} to {number} seconds"),
     )
+    TEAM_GRACE_SET = (
+        "team.grace_set",
+        _("set the grace before a deletion from {before} to {number} minutes"),
+    )
     MEMBER_ADDED = "member.added", _("added {member} as {role}")
     MEMBER_INVITED = "member.invited", _("invited {member} as {role}")
     MEMBER_LINK_MADE = (

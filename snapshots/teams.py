@@ -30,7 +30,7 @@ from snapshots.models import (
     User,
 )
 from snapshots.models.operation import NOT_SENT
-from snapshots.models.people import LONGEST_HOLD
+from snapshots.models.people import LONGEST_GRACE, LONGEST_HOLD
 from snapshots.permissions import MANAGE_PEOPLE, SET_RULES, require
 
 RANK = {role: rank for rank, role in enumerate(Role)}  # the roles stand lowest first
@@ -71,6 +71,21 @@ def set_hold(team: Team, seconds: int, *, actor: User) -> None:
             team.save(update_fields=["hold"])
             verb = events.Verb.TEAM_HOLD_SET
             events.record(verb, team=team, actor=actor, before=before, number=seconds)
+
+
+def set_grace(team: Team, minutes: int, *, actor: User) -> None:
+    """How long a deletion can be taken back before it is sent, in minutes."""
+    require(actor, SET_RULES, team)
+    if not 0 <= minutes <= LONGEST_GRACE:
+        words = _("The grace lasts from 0 to %(most)d minutes.") % {"most": LONGEST_GRACE}
+        raise Refused(words, field="minutes")
+    with transaction.atomic():
+        team = locked(team)
+        before, team.grace = team.grace, minutes
+        if before != team.grace:
+            team.save(update_fields=["grace"])
+            verb = events.Verb.TEAM_GRACE_SET
+            events.record(verb, team=team, actor=actor, before=before, number=minutes)
 
 
 def _name(text: str) -> str:

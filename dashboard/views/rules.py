@@ -6,6 +6,7 @@ from functools import partial
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -16,7 +17,8 @@ from dashboard.forms import Told
 from dashboard.views.operations import posted, see_other
 from dashboard.views.team import found
 from snapshots import teams
-from snapshots.models.people import LONGEST_HOLD
+from snapshots.models import Team, User
+from snapshots.models.people import LONGEST_GRACE, LONGEST_HOLD
 from snapshots.permissions import SET_RULES, require
 
 
@@ -29,17 +31,31 @@ class Hold(Told):
         ),
         widget=forms.NumberInput(attrs={"min": 0, "max": LONGEST_HOLD}),
     )
+    minutes = forms.IntegerField(
+        label=gettext_lazy("Grace before a deletion, in minutes"),
+        help_text=gettext_lazy(
+            "So long a deletion waits before it is sent, and can be taken back. Meanwhile nothing"
+            " else can be asked of the server. 0 sends it at once."
+        ),
+        widget=forms.NumberInput(attrs={"min": 0, "max": LONGEST_GRACE}),
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     team = found(request, pk)
     require(request.user, SET_RULES, team)
-    form = Hold(posted(request), initial={"seconds": team.hold})
-    if form.tells(partial(teams.set_hold, team, actor=request.user)):
+    form = Hold(posted(request), initial={"seconds": team.hold, "minutes": team.grace})
+    if form.tells(partial(save, team, request.user)):
         messages.success(
             request, _("The rules are saved. They hold for what is asked from now on.")
         )
         return see_other(request, "team", team.pk)
     context = {"team": team, "form": form}
     return render(request, "team/rules.html", context, status=422 if form.is_bound else 200)
+
+
+def save(team: Team, actor: User, *, seconds: int, minutes: int) -> None:
+    with transaction.atomic():
+        teams.set_hold(team, seconds, actor=actor)
+        teams.set_grace(team, minutes, actor=actor)

@@ -193,6 +193,12 @@ class Operation(models.Model):
         return self.state in HOLDING
 
     @property
+    def is_in_hold(self) -> bool:
+        """Whether it is asked for, and not to be sent before `hold_until`."""
+        is_to_come = self.hold_until is not None and self.hold_until > timezone.now()
+        return self.state == State.QUEUED and is_to_come
+
+    @property
     def why(self) -> str:
         """Why it is where it is, in the reader's language; empty if there is nothing to say."""
         return Reason(self.reason).sentence(self.details) if self.reason else ""

@@ -106,6 +106,7 @@ class User(AbstractUser):
 
 
 LONGEST_HOLD = 300  # seconds
+LONGEST_GRACE = 30  # minutes; meanwhile nothing else can be asked of the server
 
 
 class Team(models.Model):
@@ -115,6 +116,9 @@ class Team(models.Model):
     hold = models.PositiveSmallIntegerField(
         _("hold before a restore"), default=30, validators=[MaxValueValidator(LONGEST_HOLD)]
     )  # seconds in which a confirmed restore can still be cancelled
+    grace = models.PositiveSmallIntegerField(
+        _("grace before a deletion"), default=0, validators=[MaxValueValidator(LONGEST_GRACE)]
+    )  # minutes in which a deletion can still be taken back
 
     def __str__(self) -> str:
         return self.name

@@ -12,7 +12,18 @@ from django.utils import timezone
 
 from snapshots import events, queue
 from snapshots.errors import Refused
-from snapshots.models import Account, Batch, Kind, Operation, Reason, Server, Snapshot, State, User
+from snapshots.models import (
+    Account,
+    Batch,
+    Kind,
+    Operation,
+    Reason,
+    Server,
+    Snapshot,
+    State,
+    Team,
+    User,
+)
 from snapshots.models.operation import HOLDING, NOT_SENT
 from snapshots.operations import epoch, marks, times
 from snapshots.operations.audited import audited
@@ -272,7 +283,7 @@ def _operation(
 ) -> Operation:
     now = timezone.now()
     snapshot: Snapshot | None = fields.get("snapshot")
-    held_for = timedelta(seconds=server.account.team.hold if kind == Kind.RESTORE else 0)
+    held_for = _to_think(kind, server.account.team)
     return Operation(
         kind=kind,
         team=server.account.team,
@@ -289,6 +300,12 @@ def _operation(
         send_before=now + held_for + times.SEND_BEFORE[kind],
         **fields,
     )
+
+
+def _to_think(kind: Kind, team: Team) -> timedelta:
+    """How long it can be taken back, by the team's rules."""
+    seconds = {Kind.RESTORE: team.hold, Kind.DELETE: 60 * team.grace}
+    return timedelta(seconds=seconds.get(kind, 0))
 
 
 def _confirmed(kind: Kind, snapshot: Snapshot) -> dict[str, Any]:

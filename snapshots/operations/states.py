@@ -200,14 +200,15 @@ def _let_next(account_id: int, lock_key: str) -> None:
         move(first, State.FAILED, Reason.NEEDED_FAILED)
         return
     now, kind = timezone.now(), Kind(first.kind)
+    due_at = max(now, first.hold_until or now)
     until = first.created_at + times.LINE_CAP[kind]
     if kind != Kind.START:  # what we stopped does not stay so for an outage of some minutes
-        until = min(until, now + times.SEND_BEFORE[kind])
+        until = min(until, due_at + times.SEND_BEFORE[kind])
     try:
         if is_put_back:
             move(first, DOUBT, Reason.PUT_BACK, changes={"sent_at": first.created_at})
         else:
-            move(first, Q, changes={"due_at": now, "send_before": until})
+            move(first, Q, changes={"due_at": due_at, "send_before": until})
     except IntegrityError:  # another team's operation took the machine: the tick tries again
         log.info("operation %s waits on: its machine is held elsewhere", first.pk)
 

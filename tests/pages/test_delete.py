@@ -100,3 +100,22 @@ def test_an_operator_may_not_delete(old, oscar, client_of):
     for answer in (client.get(address(old)), client.post(address(old), {"typed": "pre-upgrade"})):
         assert answer.status_code == 403
         assert "You may not delete snapshots in Northwind." in text(answer)
+
+
+def test_a_team_with_a_grace_is_told_and_shown_until_when_it_can_be_taken_back(
+    old, team, rosa, client_of
+):
+    client = client_of(rosa)
+    assert "take it back" not in text(client.get(address(old)))
+    team.grace = 5
+    team.save()
+    page = client.get(address(old))
+    assert "It is sent 5 minutes after you have confirmed." in text(page)
+    several = text(client.get(f"/snapshots/delete/?snapshot={old.pk}"))
+    assert "They are sent 5 minutes after you have confirmed, at the earliest." in several
+    answer = client.post(address(old), form_on(page, address(old)) | {"typed": "pre-upgrade"})
+    told = text(client.get(answer.url))
+    assert "Start now" in told
+    assert "Cancel" in told
+    for place in (answer.url, f"/servers/{old.server_id}/"):
+        assert "It is sent on" in text(client.get(place))

@@ -234,6 +234,20 @@ def test_an_admin_sets_how_long_a_restore_can_be_thought_over(team, alice, clien
         assert form_on(answer, address)["seconds"] == wrong
 
 
+def test_an_admin_sets_how_long_a_deletion_can_be_taken_back(team, alice, client_of):
+    client, address = client_of(alice), f"/team/{team.pk}/rules/"
+    form = form_on(client.get(address), address)
+    assert form["minutes"] == "0"
+    answer = client.post(address, form | {"seconds": "60", "minutes": "31"})
+    assert answer.status_code == 422
+    assert "The grace lasts from 0 to 30 minutes." in text(answer)
+    team.refresh_from_db()
+    assert team.hold == 0  # all of it or nothing
+    assert client.post(address, form | {"minutes": "5"}).status_code == 303
+    team.refresh_from_db()
+    assert team.grace == 5
+
+
 def test_a_restorer_may_not_open_the_rules_and_is_told_who_can(team, rosa, client_of):
     answer = client_of(rosa).get(f"/team/{team.pk}/rules/")
     assert answer.status_code == 403
