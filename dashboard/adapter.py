@@ -1,12 +1,24 @@
 """What we ask of django-allauth beyond its settings."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
+from django.contrib.auth import authenticate
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from snapshots import secrets
+from snapshots.models import User
+
+SECOND_FACTOR = "second factor"  # what the seals of their secrets are bound to
 
 
 class NoSignUp(DefaultAccountAdapter):
@@ -32,3 +44,47 @@ class NoSignUp(DefaultAccountAdapter):
         wanted = getattr(context.get("user"), "language", "") or translation.get_language()
         with translation.override(wanted):
             return super().render_mail(template_prefix, email, context, headers)
+
+    # -- proving once more who one is: see `dashboard.proof`
+
+    def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
+        from dashboard import proof
+
+        return not proof.is_fresh(context.request)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        address = reverse("account_reauthenticate")
+        return [{"id": "reauthenticate", "url": address, "description": ""}]
+
+    @sensitive_variables("password")
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """Whoever is signed in is not kept out by what strangers try at the door."""
+        found = authenticate(self.request, email=user.email, password=password)
+        return found is not None and found.pk == user.pk
+
+
+class SecondFactors(DefaultMFAAdapter):
+    """Bound to the site's own name, whatever a request calls it; their secrets are sealed."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": _("This code or passkey is not right, or was used already."),
+        "cannot_generate_recovery_codes": _("Recovery codes come with a second factor."),
+    }
+
+    def _get_site_name(self) -> str:
+        return "Holdfast"
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        return {"id": urlsplit(settings.SITE_URL).hostname or "", "name": "Holdfast"}
+
+    def encrypt(self, text: str) -> str:
+        return secrets.seal(text, owner=SECOND_FACTOR, keys=settings.TOKEN_KEYS)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return secrets.open_sealed(
+            encrypted_text, owner=SECOND_FACTOR, keys=settings.TOKEN_KEYS
+        ).reveal()
+
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:
+        """An empty field: people know best how they call their device."""
+        return ""

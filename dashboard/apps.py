@@ -1,5 +1,18 @@
+from typing import Any
+
 from django.apps import AppConfig
 
 
 class DashboardConfig(AppConfig):
     name = "dashboard"
+
+    def ready(self) -> None:
+        from allauth.account.signals import authentication_step_completed
+
+        authentication_step_completed.connect(_step, dispatch_uid="proof")
+
+
+def _step(request: Any, user: Any, method: str, **more: Any) -> None:
+    from dashboard import proof
+
+    proof.note_step(request, user, method, **more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from dashboard import proof
 from dashboard.views import (
     accounts,
     activity,
@@ -102,6 +103,11 @@ people = [
     path("invitations/<int:pk>/withdraw/", invitations.withdraw, name="withdraw_invitation"),
     path("join/", invitations.join, name="join"),
     path("join/<str:secret>/", invitations.open_link, name="open_invitation"),
+    path("auth/reauthenticate/", proof.page, name="account_reauthenticate"),
+    path("auth/2fa/reauthenticate/", proof.to_the_page, name="mfa_reauthenticate"),
+    path("auth/2fa/webauthn/reauthenticate/", proof.to_the_page),
+    path("auth/2fa/", include("allauth.mfa.urls")),
+    path("auth/sessions/", include("allauth.usersessions.urls")),
     path("auth/", include("allauth.account.urls")),
 ]
 listeners = [

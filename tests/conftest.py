@@ -7,6 +7,7 @@ moved together with `stage.later`.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -180,12 +181,35 @@ def snapshot(server: Server) -> Snapshot:
     )
 
 
+class Browser(Client):
+    """Of somebody who is signed in, and who proves with each click who they are.
+
+    `proves` off, it is a session alone: what a thief of the cookie has.
+    """
+
+    proves = True
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        if self.proves:
+            prove(self)
+        return super().post(*args, **kwargs)
+
+
+def prove(client: Client) -> None:
+    """As if they had typed their password a moment ago."""
+    if pk := client.session.get("_auth_user_id"):
+        session = client.session
+        session["proved"] = [int(pk), time.time()]
+        session.save()
+
+
 @pytest.fixture
 def client_of() -> Any:
     """A browser of somebody who is signed in."""
 
-    def sign_in(user: User) -> Client:
-        client = Client()
+    def sign_in(user: User, *, proves: bool = True) -> Client:
+        client = Browser()
+        client.proves = proves
         client.force_login(user)
         return client
 

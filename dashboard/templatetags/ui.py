@@ -421,6 +421,7 @@ def slots(taken: int, limit: int) -> dict[str, Any]:
 
 
 register.filter(shown)
+register.filter(stamp)
 register.filter(readable)
 
 

@@ -19,6 +19,7 @@ from dashboard import live
 from dashboard.addresses import posts_to
 from dashboard.forms import Needed, Told
 from dashboard.live import Fragment
+from dashboard.proof import proven
 from dashboard.teams_here import here
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
@@ -227,7 +228,15 @@ class Remove(Told):
         self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": shown(name)}
 
 
+def removing(request: HttpRequest, pk: int) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    account = _found(request, pk)
+    require(request.user, MANAGE_ACCOUNTS, account.team)
+    return _("Remove %(account)s and erase its token.") % {"account": shown(account.label)}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(removing)
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
     """Take it out of the team: what goes, what stays, and a typed confirmation."""
     account = get_object_or_404(counted(request.user, visible_accounts(request.user)), pk=pk)

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import deliveries, live
 from dashboard.forms import Ask, DeleteSeveral, TakeSnapshots
 from dashboard.live import Fragment
+from dashboard.proof import proven
 from dashboard.views.operations import posted, see_other
 from dashboard.views.server_list import Servers
 from snapshots import operations
@@ -83,7 +85,20 @@ def split(rows: list[Any], against: dict[int, str], form: Ask) -> dict[str, Any]
 # -- delete ---------------------------------------------------------------------------------------
 
 
+def deleting(request: HttpRequest) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    rows = visible_snapshots(request.user).select_related("server__account__team")
+    snapshots = selected(request, "snapshot", rows)
+    for team in {one.account.team_id: one.account.team for one in snapshots}.values():
+        require(request.user, DELETE, team)
+    number = len(snapshots)
+    return ngettext(
+        "Delete %(number)d snapshot, for ever.", "Delete %(number)d snapshots, for ever.", number
+    ) % {"number": number}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(deleting)
 def delete(request: HttpRequest) -> HttpResponse:
     """Ask to delete the selected snapshots for ever, with one typed phrase for all of them."""
     rows = visible_snapshots(request.user).select_related("server__account__team")

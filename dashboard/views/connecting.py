@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from dashboard.forms import Needed, Told
+from dashboard.proof import proven
 from dashboard.teams_here import chosen
 from dashboard.templatetags.ui import shown
 from dashboard.views.accounts import permission_words
@@ -73,8 +74,23 @@ class Connect(Told):
                 self.initial[name] = self.fields[name].choices[0][0]
 
 
+def saves(request: HttpRequest) -> bool:
+    """Looking at a token changes nothing; keeping it does."""
+    return "save" in request.POST
+
+
+def connecting(request: HttpRequest) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    sent = request.POST.get("team", "")
+    mine = Team.objects.filter(pk__in=request.user.roles)
+    team = get_object_or_404(mine, pk=int(sent) if sent.isdecimal() and len(sent) < 19 else 0)
+    require(request.user, MANAGE_ACCOUNTS, team)
+    return _("Connect a provider account to %(team)s.") % {"team": shown(team.name)}
+
+
 @sensitive_post_parameters("token", "held")
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(connecting, when=saves)
 def connect(request: HttpRequest) -> HttpResponse:
     """Look at what a token opens; then connect that."""
     form = Connect(posted(request), user=request.user, team=chosen(request))
@@ -136,8 +152,16 @@ class Replace(Told):
     held = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
+def replacing(request: HttpRequest, pk: int) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    account = get_object_or_404(visible_accounts(request.user).select_related("team"), pk=pk)
+    require(request.user, MANAGE_ACCOUNTS, account.team)
+    return _("Give %(account)s another token.") % {"account": shown(account.label)}
+
+
 @sensitive_post_parameters("token", "held")
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(replacing, when=saves)
 def replace(request: HttpRequest, pk: int) -> HttpResponse:
     """Look at what another token of the same provider account opens; then put it in."""
     account = get_object_or_404(visible_accounts(request.user).select_related("team"), pk=pk)

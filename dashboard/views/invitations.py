@@ -30,6 +30,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard import teams_here
 from dashboard.addresses import posts_to
 from dashboard.forms import Needed, Told
+from dashboard.proof import proven
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.reach import EVERYTHING, Place
@@ -61,8 +62,19 @@ class Invite(Place):
     )
 
 
+def inviting(request: HttpRequest, pk: int) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    team = found(request, pk)
+    require(request.user, MANAGE_PEOPLE, team)
+    names = {"team": shown(team.name), "person": shown(request.POST.get("email", "").strip())}
+    if not names["person"]:
+        return _("Make a link with which somebody joins %(team)s.") % names
+    return _("Invite %(person)s to %(team)s.") % names
+
+
 @sensitive_variables("secret", "link")
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(inviting)
 def invite(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a link. It is shown in this answer and never again."""
     team = found(request, pk)

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -22,6 +23,7 @@ from dashboard.deliveries import told
 from dashboard.forms import Verdict
 from dashboard.headlines import title
 from dashboard.live import Fragment
+from dashboard.proof import proven
 from dashboard.steps import call, showings, steps
 from snapshots import operations
 from snapshots.models import Kind, Operation, Server, State, User
@@ -101,7 +103,19 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
     return see_other(request, "operation", operation.pk)
 
 
+def deciding(request: HttpRequest, pk: int) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    operation = find(request, pk)
+    require(request.user, operations.right_for(operation), operation.team)
+    words = {
+        "yes": _("Say for good that this happened: %(operation)s"),
+        "no": _("Say for good that this did not happen: %(operation)s"),
+    }.get(request.POST.get("happened", ""), _("Say for good what became of this: %(operation)s"))
+    return words % {"operation": title(operation)}
+
+
 @posts_to("operation")
+@proven(deciding)
 def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     """A person says what the evidence cannot."""
     operation = find(request, pk)

@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from dashboard.forms import Told
+from dashboard.proof import proven
+from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.team import found
 from snapshots import teams
@@ -41,7 +43,15 @@ class Hold(Told):
     )
 
 
+def changing(request: HttpRequest, pk: int) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    team = found(request, pk)
+    require(request.user, SET_RULES, team)
+    return _("Change the rules of %(team)s.") % {"team": shown(team.name)}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(changing)
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     team = found(request, pk)
     require(request.user, SET_RULES, team)

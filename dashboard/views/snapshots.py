@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import live
 from dashboard.forms import Delete, Restore
 from dashboard.live import Fragment
+from dashboard.proof import proven
+from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.servers import holder
 from snapshots import operations
@@ -95,7 +99,20 @@ def neighbours(snapshot: Snapshot) -> dict[str, Snapshot | None]:
 # -- restore and delete ---------------------------------------------------------------------------
 
 
+def in_words(right: str, words: Promise) -> Callable[[HttpRequest, int], str]:
+    """What is asked for, for whoever is to prove that it is them; refused as the view refuses."""
+
+    def sentence(request: HttpRequest, pk: int) -> str:
+        snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
+        require(request.user, right, snapshot.account.team)
+        names = {"server": shown(snapshot.server.name), "snapshot": shown(snapshot.name)}
+        return str(words) % names
+
+    return sentence
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(in_words(RESTORE, gettext_lazy("Overwrite %(server)s with %(snapshot)s, for ever.")))
 def restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask to overwrite a server, after saying what that means."""
     snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
@@ -126,6 +143,7 @@ def plan_for(snapshot: Snapshot) -> dict[str, Any]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(in_words(DELETE, gettext_lazy("Delete the snapshot %(snapshot)s of %(server)s, for ever.")))
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask to delete a snapshot for ever, after saying what stays."""
     snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard import teams_here
 from dashboard.addresses import own_path, posts_to
 from dashboard.forms import Needed, Told
+from dashboard.proof import proven
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.reach import Place, now
@@ -151,7 +154,22 @@ def leave(request: HttpRequest, pk: int) -> HttpResponse:
 # -- members --------------------------------------------------------------------------------------
 
 
+def of_member(words: Promise) -> Callable[[HttpRequest, int], str]:
+    """What is asked for, for whoever is to prove that it is them; refused as the view refuses."""
+
+    def sentence(request: HttpRequest, pk: int) -> str:
+        member = within_reach(request, pk)
+        names = {"person": shown(member.user), "team": shown(member.team.name)}
+        if (role := request.POST.get("role", "")) in Role.values:
+            names["role"] = str(Role(role).label)
+            return _("Make %(person)s %(role)s in %(team)s.") % names
+        return str(words) % names
+
+    return sentence
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(of_member(gettext_lazy("Change the role of %(person)s in %(team)s.")))
 def role(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a member something else."""
     member = within_reach(request, pk)
@@ -165,6 +183,7 @@ def role(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(of_member(gettext_lazy("Take %(person)s out of %(team)s.")))
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a member out of the team."""
     member = within_reach(request, pk)
@@ -177,6 +196,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(of_member(gettext_lazy("Suspend %(person)s in %(team)s, and end their sessions.")))
 def suspend(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a member in no more, until somebody lets them."""
     member = within_reach(request, pk)
@@ -189,6 +209,7 @@ def suspend(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @posts_to("team_index", of_it=False)
+@proven(of_member(gettext_lazy("Let %(person)s into %(team)s again.")))
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Let a suspended member in again."""
     member = within_reach(request, pk)

@@ -5,6 +5,7 @@ Their addresses are for who manages them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.core.paginator import Paginator
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
@@ -23,6 +25,7 @@ from dashboard import teams_here
 from dashboard.addresses import posts_to
 from dashboard.deliveries import Message, messages
 from dashboard.forms import Needed, Told
+from dashboard.proof import proven
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from snapshots.errors import NotAllowed
@@ -135,8 +138,20 @@ def nobodys(request: HttpRequest) -> str:
     return why_not(request.user, MANAGE_WEBHOOKS, team) if team else _("You are in no team yet.")
 
 
+def adding(request: HttpRequest) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    name = shown(request.POST.get("name", "").strip()[:100])
+    return _("Add a webhook, which is told what happens: %(name)s") % {"name": name}
+
+
+def of_webhook(words: Promise) -> Callable[[HttpRequest, int], str]:
+    """The same for one that exists; refused as the view refuses."""
+    return lambda request, pk: str(words) % {"webhook": shown(mine(request, pk).name)}
+
+
 @sensitive_variables("secret", "made")
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(adding)
 def add(request: HttpRequest) -> HttpResponse:
     """A new webhook. Its secret is in this answer and in no other."""
     teams = manageable(request)
@@ -152,6 +167,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @sensitive_variables("secret", "made")
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(adding)
 def add_own(request: HttpRequest) -> HttpResponse:
     """One of the person's own. Its secret is in this answer and in no other."""
     teams = teams_here.mine(request)
@@ -187,6 +203,7 @@ def mine(request: HttpRequest, pk: int) -> Webhook:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(of_webhook(gettext_lazy("Change where or of what %(webhook)s is told.")))
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One webhook: what it is told, its secret, and what became of each message."""
     webhook = mine(request, pk)
@@ -211,6 +228,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @sensitive_variables("secret")
 @posts_to("webhook")
+@proven(of_webhook(gettext_lazy("Make another secret for %(webhook)s.")))
 def new_secret(request: HttpRequest, pk: int) -> HttpResponse:
     """Another secret, in this answer and in no other."""
     webhook = mine(request, pk)
@@ -219,6 +237,7 @@ def new_secret(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @posts_to("webhook")
+@proven(of_webhook(gettext_lazy("End the old secret of %(webhook)s.")))
 def end_old_secret(request: HttpRequest, pk: int) -> HttpResponse:
     """From now on only the new one signs."""
     webhooks.end_old_secret(mine(request, pk), actor=request.user)

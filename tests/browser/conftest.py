@@ -14,6 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from snapshots.models import Account, Operation, Server, Snapshot, State, Team, User
+from tests.conftest import prove
 from tests.services import chromium
 
 
@@ -44,6 +45,7 @@ def visit_as(browser: Browser, url: str, user: User | None, **options: Any) -> A
     if user:
         client = Client()
         client.force_login(user)
+        prove(client)
         name = settings.SESSION_COOKIE_NAME
         context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
     page: Any = context.new_page()

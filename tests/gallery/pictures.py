@@ -17,6 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from dashboard.settings import BASE_DIR
 from snapshots.models import User
+from tests.conftest import prove
 from tests.gallery.pages import GALLERY, Shot, pages
 from tests.gallery.scene import Scene, build
 from tests.services import chromium
@@ -105,6 +106,7 @@ class Camera:
             if who:
                 client = Client()
                 client.force_login(self.scene.people[who])
+                prove(client)
                 cookies[settings.SESSION_COOKIE_NAME] = client.cookies[
                     settings.SESSION_COOKIE_NAME
                 ].value

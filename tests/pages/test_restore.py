@@ -6,6 +6,7 @@ import pytest
 
 from snapshots import operations
 from snapshots.models import Operation, Snapshot, State
+from tests.conftest import prove
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
 
 
@@ -186,6 +187,7 @@ def test_the_form_carries_its_token_against_forgery(old, rosa):
 
     client = Client(enforce_csrf_checks=True)
     client.force_login(rosa)
+    prove(client)
     sent = form_on(client.get(address(old)), address(old))
     assert client.post(address(old), sent | {"typed": "web-1"}).status_code == 303
     sent.pop("csrfmiddlewaretoken")
