@@ -10,6 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import live, teams_here
+from snapshots import teams
 from snapshots.operations import epoch
 
 NAVIGATION = (
@@ -41,6 +42,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "sending_stopped": SimpleLazyObject(
             lambda: epoch.stopped() if live.is_stopped(request) else None
         ),
+        "closed": SimpleLazyObject(lambda: [] if user.roles else teams.closed_to(user)),
         "team_switch": SimpleLazyObject(lambda: teams_here.switch(request)),
         "watch": SimpleLazyObject(lambda: live.watching(request, "shell")),
     }

@@ -22,7 +22,8 @@ from snapshots import events, teams
 from snapshots.errors import Refused
 from snapshots.models import Invitation, Membership, Role, Team, User
 from snapshots.permissions import MANAGE_PEOPLE, TABLE, require
-from snapshots.teams import Only, check_rank, locked, made, may_give
+from snapshots.ranks import check_rank, may_give
+from snapshots.teams import Only, locked, made
 
 
 def invite(

@@ -127,19 +127,27 @@ def require(user: User, right: str, team: Team, server: Server | None = None) ->
     is_allowed = may(user, right, team)
     if is_allowed and (server is None or reaches(user, server)):
         return
-    managers = Membership.objects.filter(
-        team=team,
-        role__in=[role for role in Role if MANAGE_PEOPLE in TABLE[role]],
-        suspended_at=None,
-        user__is_active=True,
-    )
-    names = managers.order_by("user__name").values_list("user__name", flat=True)
-    people = ", ".join(names[:3]) or _("An owner")
+    people = managers(team)
     if is_allowed:
         sentence = _("Your part of %(team)s does not reach so far. %(people)s can change that.")
         raise NotAllowed(sentence % {"team": team.name, "people": people})
     sentence = _("You may not %(right)s in %(team)s. %(people)s can give you that right.")
     raise NotAllowed(sentence % {"right": RIGHTS[right], "team": team.name, "people": people})
+
+
+def managers(team: Team) -> str:
+    """Who can give rights in `team`, by name."""
+    return named(team, [role for role in Role if MANAGE_PEOPLE in TABLE[role]])
+
+
+def named(team: Team, roles: list[Role]) -> str:
+    """The first few who have one of `roles`, by name."""
+    present = Membership.objects.filter(team=team, suspended_at=None, user__is_active=True)
+    rows = (
+        present.filter(role__in=roles).order_by("user__name").values_list("user__name", flat=True)
+    )
+    names = rows.values_list("user__name", flat=True)[:3]
+    return ", ".join(names) or _("An owner")
 
 
 def why_not(user: User, right: str, team: Team) -> str:

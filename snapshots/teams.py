@@ -1,14 +1,14 @@
 """Teams and who is in them: create, rename, change a role, remove, leave.
 
-Whoever manages people gives roles below their own, and touches only people who have such a one.
-Owners alone are the highest, so they give and take their own role too; everybody may give up what
-they are. A team always has an owner who is not suspended. Each change first locks the team's row,
-so that two people who demote each other, or two who open the same link, come one after the other.
+Who may make whom what stands in `ranks`. A team always has an owner who is not suspended. Each
+change first locks the team's row, so that two people who demote each other, or two who open the
+same link, come one after the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from snapshots import events
-from snapshots.errors import NotAllowed, Refused
+from snapshots.errors import Refused
 from snapshots.models import (
     LIMITABLE,
     Account,
@@ -31,10 +31,8 @@ from snapshots.models import (
 )
 from snapshots.models.operation import NOT_SENT
 from snapshots.models.people import LONGEST_GRACE, LONGEST_HOLD
-from snapshots.permissions import MANAGE_PEOPLE, SET_RULES, require
-
-RANK = {role: rank for rank, role in enumerate(Role)}  # the roles stand lowest first
-
+from snapshots.permissions import MANAGE_PEOPLE, SET_RULES, managers, require
+from snapshots.ranks import check_rank
 
 # -- teams ----------------------------------------------------------------------------------------
 
@@ -168,24 +166,6 @@ def tell_reach(membership: Membership, actor: User | None) -> None:
         )
 
 
-def grantable(actor: User, team: Team, *, to: User | None = None) -> list[Role]:
-    """The roles that `actor` may give, to themselves where `to` is they."""
-    mine = actor.roles.get(team.pk)
-    return [role for role in Role if mine and may_give(mine, role, is_self=actor == to)]
-
-
-def may_give(mine: str, role: str, *, is_self: bool = False) -> bool:
-    """Whether who is `mine` gives and takes `role`: see the top of this module."""
-    rank, theirs = RANK[Role(mine)], RANK[Role(role)]
-    return theirs < rank or (theirs == rank and (is_self or mine == Role.OWNER))
-
-
-def require_reach(actor: User, membership: Membership) -> None:
-    """Raise `NotAllowed` unless `actor` may change this member."""
-    require(actor, MANAGE_PEOPLE, membership.team)
-    check_rank(actor, membership.team, Role(membership.role), is_self=actor == membership.user)
-
-
 def change_role(
     membership: Membership, role: Role, *, actor: User, only: Only | None = None
 ) -> None:
@@ -287,6 +267,24 @@ def _tell(verb: events.Verb, membership: Membership, actor: User) -> None:
     )
 
 
+class Closed(NamedTuple):
+    """A team that somebody is suspended in, and who can let them in again."""
+
+    team: str
+    since: datetime
+    people: str
+
+
+def closed_to(user: User) -> list[Closed]:
+    """The teams that `user` is suspended in."""
+    rows = user.memberships.filter(suspended_at__isnull=False).select_related("team")
+    return [
+        Closed(one.team.name, one.suspended_at, managers(one.team))
+        for one in rows.order_by("team__name", "pk")
+        if one.suspended_at
+    ]
+
+
 def unsent(membership: Membership) -> int:
     """How many requests of theirs have not been sent: without the right, they never will be."""
     return Operation.objects.filter(
@@ -309,30 +307,6 @@ def _locked_member(membership: Membership, actor: User) -> Membership:
         )
     check_rank(actor, row.team, Role(row.role), is_self=row.user_id == actor.pk)
     return row
-
-
-def check_rank(actor: User, team: Team, role: Role, *, is_self: bool = False) -> None:
-    """Whether `actor`, as things are now, may give or take `role`. Raises `NotAllowed`."""
-    require(User.objects.get(pk=actor.pk), MANAGE_PEOPLE, team)
-    mine = Role(Membership.objects.get(team=team, user=actor).role)
-    if may_give(mine, role, is_self=is_self):
-        return
-    higher = [other for other in Role if may_give(other, role)]
-    who = Membership.objects.filter(
-        team=team, role__in=higher, suspended_at=None, user__is_active=True
-    )
-    names = who.order_by("user__name").values_list("user__name", flat=True)
-    raise NotAllowed(
-        _(
-            "Your role is %(mine)s, and you give and take only those below it."
-            " %(people)s can do that for %(role)s."
-        )
-        % {
-            "mine": mine.label,
-            "role": role.label,
-            "people": ", ".join(names[:3]) or _("An owner"),
-        }
-    )
 
 
 def _check_owner_stays(team: Team) -> None:

@@ -38,7 +38,7 @@ from dashboard.views.team import WHAT_ROLES_DO, choices, found
 from snapshots import invitations
 from snapshots.models import Invitation, Role, Team, User
 from snapshots.permissions import MANAGE_PEOPLE, require
-from snapshots.teams import grantable
+from snapshots.ranks import grantable
 
 log = logging.getLogger(__name__)
 OPENED = "invitation"  # in the session: the hash of the link that was opened

@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from dashboard.forms import Told
+from dashboard.proof import proven
+from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from snapshots import tags
 from snapshots.permissions import TAG, require, visible_servers
@@ -31,7 +33,15 @@ class Tags(Told):
     )
 
 
+def tagging(request: HttpRequest, pk: int) -> str:
+    """What is asked for, for whoever is to prove that it is them."""
+    server = get_object_or_404(visible_servers(request.user), pk=pk)
+    require(request.user, TAG, server.account.team)
+    return _("Change the tags of %(server)s.") % {"server": shown(server.name)}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(tagging)
 def change(request: HttpRequest, pk: int) -> HttpResponse:
     """Say which tags a server has, after reading whose reach they decide."""
     server = get_object_or_404(visible_servers(request.user), pk=pk)

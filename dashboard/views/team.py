@@ -22,10 +22,10 @@ from dashboard.proof import proven
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.reach import Place, now
-from snapshots import invitations, teams
+from snapshots import invitations, ranks, teams
 from snapshots.models import Membership, Role, Team
 from snapshots.permissions import MANAGE_PEOPLE, RESERVED, RIGHTS, TABLE, may, require, why_not
-from snapshots.teams import RANK, grantable
+from snapshots.ranks import RANK, grantable
 
 WHAT_ROLES_DO = {
     Role.VIEWER: gettext_lazy("Sees servers, snapshots and their history."),
@@ -223,7 +223,7 @@ def within_reach(request: HttpRequest, pk: int) -> Membership:
     """A member whom the person may change. 404 elsewhere, 403 for a higher role."""
     theirs = Membership.objects.filter(team_id__in=request.user.roles)
     member = get_object_or_404(theirs.select_related("team", "user", "scope"), pk=pk)
-    teams.require_reach(request.user, member)
+    ranks.require_reach(request.user, member)
     return member
 
 
