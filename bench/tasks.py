@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from snapshots.models import State
-from snapshots.operations.send import Look, _claim, _to_send
+from snapshots.operations.send import Look, _as_it_is, _claim
 from snapshots.operations.states import move
 
 
@@ -21,7 +21,7 @@ def empty(pk: int) -> None:
 @shared_task(name="bench.change")
 def change(pk: int) -> None:
     """Everything the database does for one change: claim and attempt, finish, two audit lines."""
-    operation = _to_send(pk)
+    operation = _as_it_is(pk)
     if operation and _claim(operation, Look(timezone.now(), None, ())):
         move(operation, State.SUCCEEDED)
 

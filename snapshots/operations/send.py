@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from snapshots import accounts, kept
@@ -38,7 +37,7 @@ def send(pk: int, *, fenced: bool = False) -> None:
     """
     if not epoch.may_send():
         return
-    operation = _to_send(pk)
+    operation = _as_it_is(pk)
     if operation is None or not _turn_has_come(operation):
         return
     account = operation.account
@@ -63,17 +62,16 @@ def send(pk: int, *, fenced: bool = False) -> None:
     _record(operation, attempt, answer)
 
 
-def _to_send(pk: int) -> Operation | None:
-    """The operation with all that belongs to it, if it is queued and due."""
+def _as_it_is(pk: int) -> Operation | None:
+    """The operation, with all that belongs to it."""
     rows = Operation.objects.select_related("account", "server", "team", "snapshot")
-    for operation in kept.rows("to send", lambda: rows.filter(pk=pk), [pk]):
-        if operation.state == State.QUEUED and operation.due_at <= timezone.now():
-            return operation
-    return None
+    return next(iter(kept.rows("operation", lambda: rows.filter(pk=pk), [pk])), None)
 
 
 def _turn_has_come(operation: Operation) -> bool:
     """Whether nothing stands before sending; ends the operation if something does for good."""
+    if operation.state != State.QUEUED or operation.due_at > timezone.now():
+        return False
     child = operation.children.order_by("-pk").first()
     if child is not None and child.holds:
         return False
@@ -207,26 +205,28 @@ def _iso(at: datetime | None) -> str | None:
 def _claim(operation: Operation, look: Look) -> Attempt | None:
     """Write down that we are about to send; None if we may not, or somebody else does."""
     with transaction.atomic():
-        paused, token_version = _now(
-            Account.objects.select_for_update(), operation.account_id, "paused", "token_version"
-        )
-        if paused or token_version != operation.account.token_version:
+        # Locks the account: whoever pauses it, stops this or locks the snapshot comes before or
+        # after us, and what came before is read again.
+        revision = Account.next_revision(operation.account_id)
+        now, fresh = timezone.now(), _as_it_is(operation.pk)
+        if fresh is None or fresh.stop_requested or fresh.send_before <= now:
+            return None  # the next turn ends it
+        account = fresh.account
+        if account.paused or account.token_version != operation.account.token_version:
             return None
+        if look.at + times.LOOK_HOLDS <= now:
+            return None  # the next turn looks again
         if not epoch.may_send():
             return None  # the tick stops everything
-        now = timezone.now()
-        stop_requested, send_before = _now(
-            Operation.objects.all(), operation.pk, "stop_requested", "send_before"
-        )
-        if stop_requested or send_before <= now or look.at + times.LOOK_HOLDS <= now:
-            return None  # the next turn ends it, or looks again
         right = RIGHT[Kind(operation.kind)]
         if not may_now(operation.asked_by_id, right, operation.team_id, operation.server_id):
             details = {"person": operation.asked_by_name}
             move(operation, State.FAILED, Reason.RIGHT_WITHDRAWN, details=details)
             return None
-        if operation.kind == Kind.DELETE and (lock := _lock(operation.snapshot)):
-            move(operation, State.FAILED, Reason.LOCKED, details=lock)
+        snapshot = fresh.snapshot
+        if operation.kind == Kind.DELETE and snapshot and snapshot.is_locked:
+            details = {"person": snapshot.locked_by_name, "words": snapshot.lock_reason}
+            move(operation, State.FAILED, Reason.LOCKED, details=details)
             return None
         attempt = Attempt(
             operation=operation,
@@ -244,26 +244,9 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
                 "attempt_count": attempt.number,
             },
             also=lambda _: kept.insert(attempt),
+            revision=revision,
         )
     return attempt if won else None
-
-
-def _lock(snapshot: Snapshot | None) -> dict[str, str] | None:
-    """Who locked what is to be deleted, and why; None if it is not locked.
-
-    Whoever locks it takes the account's row first, as the claim does: one of them sees the other.
-    """
-    if snapshot is None:
-        return None
-    [row] = kept.rows("snapshot", lambda: Snapshot.objects.filter(pk=snapshot.pk), [snapshot.pk])
-    return {"person": row.locked_by_name, "words": row.lock_reason} if row.is_locked else None
-
-
-def _now(rows: QuerySet[Any], pk: int, *fields: str) -> tuple[Any, ...]:
-    """What these fields of one of `rows` are by now."""
-    key = rows.model, fields
-    [values] = kept.ask(key, lambda: rows.filter(pk=pk).values_list(*fields), [pk])
-    return values
 
 
 # -- send -----------------------------------------------------------------------------------------

@@ -71,10 +71,6 @@ TABLE = (
 ALLOWED = frozenset((t.before, t.after) for t in TABLE)
 
 
-class _Lost(Exception):
-    """Somebody else moved the operation first."""
-
-
 def move(
     seen: Operation,
     to: State,
@@ -84,11 +80,13 @@ def move(
     details: dict[str, Any] | None = None,
     changes: dict[str, Any] | None = None,
     also: Callable[[int], None] | None = None,
+    revision: int | None = None,
 ) -> bool:
     """Move `seen` to `to`: one conditional UPDATE and one Event, in one transaction.
 
-    Returns False, with nothing written, if the row is no longer as `seen`. `also` runs inside the
-    transaction with the account's new revision. On success `seen` is brought up to date.
+    Returns False, with nothing changed, if the row is no longer as `seen`. `also` runs inside the
+    transaction with the account's new revision; `revision` is that, if the transaction has raised
+    it already. On success `seen` is brought up to date.
     """
     if (seen.state, to) not in ALLOWED:
         raise ValueError(f"no way from {seen.state} to {to}")
@@ -106,41 +104,37 @@ def move(
     if watched := to in (RUNNING, DOUBT):
         values["due_at"] = times.decide_by(Kind(seen.kind), to, seen.sent_at or now)
     values |= changes or {}
-    try:
-        with transaction.atomic():
-            values["revision"] = Account.next_revision(
-                seen.account_id,
-                look_at=now + times.look_again(times.scaled(0)) if watched else None,
-            )
-            was = {"id": seen.pk, "state": seen.state, "version": seen.version}
-            won = kept.update(Operation, was, values)
-            if not won:
-                raise _Lost
-            verb = to.value
-            if to == Q:
-                verb = {W: "turn", HELD: "released"}.get(State(seen.state), "requeued")
-            if reason == Reason.VERDICT:
-                verb = "said_yes" if to == State.SUCCEEDED else "said_no"
-            events.record(
-                events.Verb(f"{seen.kind}.{verb}"),
-                team=seen.team,
-                actor=actor,
-                account=seen.account,
-                server=seen.server,
-                snapshot=seen.snapshot,
-                operation=seen,
-                **({"reason": reason} if reason else {}),
-                **(details or {}),
-            )
-            if to in ENDED:
-                _release_parent(seen, to, now)
-                _let_next(seen.account_id, seen.lock_key)
-            if seen.about and values.get("snapshot"):
-                _describe(seen, values["snapshot"], values["revision"])
-            if also:
-                also(values["revision"])
-    except _Lost:
-        return False
+    with transaction.atomic(savepoint=False):
+        values["revision"] = revision or Account.next_revision(
+            seen.account_id,
+            look_at=now + times.look_again(times.scaled(0)) if watched else None,
+        )
+        was = {"id": seen.pk, "state": seen.state, "version": seen.version}
+        if not kept.update(Operation, was, values):
+            return False
+        verb = to.value
+        if to == Q:
+            verb = {W: "turn", HELD: "released"}.get(State(seen.state), "requeued")
+        if reason == Reason.VERDICT:
+            verb = "said_yes" if to == State.SUCCEEDED else "said_no"
+        events.record(
+            events.Verb(f"{seen.kind}.{verb}"),
+            team=seen.team,
+            actor=actor,
+            account=seen.account,
+            server=seen.server,
+            snapshot=seen.snapshot,
+            operation=seen,
+            **({"reason": reason} if reason else {}),
+            **(details or {}),
+        )
+        if to in ENDED:
+            _release_parent(seen, to, now)
+            _let_next(seen.account_id, seen.lock_key)
+        if seen.about and values.get("snapshot"):
+            _describe(seen, values["snapshot"], values["revision"])
+        if also:
+            also(values["revision"])
     for name, value in values.items():
         setattr(seen, name, value)
     return True
@@ -205,10 +199,11 @@ def _let_next(account_id: int, lock_key: str) -> None:
     if kind != Kind.START:  # what we stopped does not stay so for an outage of some minutes
         until = min(until, due_at + times.SEND_BEFORE[kind])
     try:
-        if is_put_back:
-            move(first, DOUBT, Reason.PUT_BACK, changes={"sent_at": first.created_at})
-        else:
-            move(first, Q, changes={"due_at": due_at, "send_before": until})
+        with transaction.atomic():
+            if is_put_back:
+                move(first, DOUBT, Reason.PUT_BACK, changes={"sent_at": first.created_at})
+            else:
+                move(first, Q, changes={"due_at": due_at, "send_before": until})
     except IntegrityError:  # another team's operation took the machine: the tick tries again
         log.info("operation %s waits on: its machine is held elsewhere", first.pk)
 
