@@ -19,7 +19,7 @@ from django.test import Client as Browser
 from snapshots import operations
 from snapshots.errors import Refused
 from snapshots.models import Event, Operation, Role, Server, Snapshot, State, User
-from tests.conftest import Stage, fresh, member, take
+from tests.conftest import Stage, fresh, member, prove, take
 from tests.long import so_many
 from tests.operations.test_guarantees import at_once
 from tests.pages.factories import a_server, a_snapshot, an_account
@@ -32,6 +32,7 @@ Click = Callable[[str, dict[str, str]], requests.Response]
 
 def a_browser(site: str, signed_in: Browser) -> Click:
     """What one person's browser does with a form, on a connection of its own."""
+    prove(signed_in)
     session = requests.Session()
     session.cookies.set(
         settings.SESSION_COOKIE_NAME, signed_in.cookies[settings.SESSION_COOKIE_NAME].value
