@@ -9,13 +9,14 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from snapshots import secrets
+from snapshots import events, secrets
 from snapshots.models import User
 
 SECOND_FACTOR = "second factor"  # what the seals of their secrets are bound to
@@ -36,6 +37,12 @@ class NoSignUp(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def set_password(self, user: User, password: str) -> None:
+        """However it came about, the change and its line are one transaction."""
+        with transaction.atomic():
+            super().set_password(user, password)
+            events.record(events.Verb.PASSWORD_SET, team=None, actor=user)
 
     def render_mail(
         self, template_prefix: str, email: Any, context: dict[str, Any], headers: Any = None

@@ -9,7 +9,10 @@ class DashboardConfig(AppConfig):
     def ready(self) -> None:
         from allauth.account.signals import authentication_step_completed
 
+        from dashboard import signins
+
         authentication_step_completed.connect(_step, dispatch_uid="proof")
+        signins.listen()
 
 
 def _step(request: Any, user: Any, method: str, **more: Any) -> None:

@@ -18,6 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from dashboard.addresses import own_path
 from dashboard.reader import speak_as_to
 from dashboard.views import errors
+from snapshots import events
 from snapshots.errors import NotAllowed, Refused
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -102,7 +103,11 @@ class Personal:
 
 
 class RefusedToAnswer:
-    """The last net: a refusal that no form caught is told in words."""
+    """The last net: a refusal that no form caught is told in words.
+
+    For lack of a right it is in the audit too, if something was to be done: here nothing that is
+    rolled back is left.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -112,6 +117,8 @@ class RefusedToAnswer:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, NotAllowed):
+            if request.method == "POST":
+                events.refused(error, actor=request.user, team=error.team)
             return errors.refused(request, str(error), 403)
         if isinstance(error, Refused):
             return errors.refused(request, str(error), 409)

@@ -252,7 +252,8 @@ def remove(account: Account, *, typed: str, actor: User) -> None:
     follow it any more.
     """
     require(actor, MANAGE_ACCOUNTS, account.team)
-    with transaction.atomic():
+    about: dict[str, Any] = {"actor": actor, "team": account.team, "account": account}
+    with events.audited(**about), transaction.atomic():
         Account.next_revision(account.pk)  # locks: whoever asks for something now comes after us
         account.refresh_from_db()
         _check_connected(account)
@@ -265,7 +266,7 @@ def remove(account: Account, *, typed: str, actor: User) -> None:
         account.removed_at = account.paused_at = timezone.now()
         account.paused, account.paused_by = Account.Paused.REMOVED, actor
         account.save()
-        events.record(events.Verb.ACCOUNT_REMOVED, team=account.team, actor=actor, account=account)
+        events.record(events.Verb.ACCOUNT_REMOVED, **about)
 
 
 def unfinished(account: Account) -> int:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Refused(Exception):
     """A request understood and declined. `str()` is a sentence fit to show to the person.
 
-    `field` names the form field the sentence belongs to, where there is one.
+    `field` names the form field the sentence belongs to, where there is one, and `team` whose
+    history tells of it; `is_told` says that it does.
     """
 
-    def __init__(self, sentence: str, *, field: str | None = None) -> None:
+    is_told = False
+
+    def __init__(self, sentence: str, *, field: str | None = None, team: Any = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.field = field
+        self.team = team
 
 
 class NotAllowed(Refused):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from math import ceil, floor
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from snapshots import kept, whence
+from snapshots.errors import Refused
 from snapshots.estimates import spell
 from snapshots.models import (
     Account,
@@ -26,7 +29,7 @@ from snapshots.models import (
     User,
 )
 from snapshots.models.reason import Blank
-from snapshots.said import again
+from snapshots.said import again, memo
 from snapshots.text import readable, shown, stamp
 
 
@@ -214,6 +217,25 @@ class Verb(models.TextChoices):
 
     REFUSED = "refused", _("was refused: {why}")
 
+    SIGNED_IN = "person.signed_in", _("signed in")
+    SIGNED_OUT = "person.signed_out", _("signed out")
+    NOT_LET_IN = (
+        "person.not_let_in",
+        _("was not let in: the password or the code was wrong"),
+    )
+    NOT_KNOWN = (
+        "person.not_known",
+        _("somebody was not let in: nobody here has the address they gave"),
+    )
+    TRIES_UNTOLD = (
+        "person.tries_untold",
+        _("tries that have no line of their own, since such tries were last told: {number}"),
+    )
+    PASSWORD_SET = "person.password_set", _("set a new password")
+    FACTOR_ADDED = "person.factor_added", _("added a second factor: {why}")
+    FACTOR_REMOVED = "person.factor_removed", _("removed a second factor: {why}")
+    FACTOR_RENEWED = "person.factor_renewed", _("made a second factor anew: {why}")
+
     SNAPSHOT_FOUND = "snapshot.found", _("{snapshot} of {server} was taken outside this dashboard")
     SNAPSHOT_GONE = "snapshot.gone", _("{snapshot} of {server} is no longer listed by the provider")
     SNAPSHOT_AFTER_ALL = (
@@ -385,7 +407,9 @@ def record(
     operation: Operation | None = None,
     **data: Any,
 ) -> Event:
-    """Write one audit line. Call it in the transaction of what it tells, or nothing is told."""
+    """Write one audit line, in the transaction of what it tells: one is not without the other."""
+    if verb != Verb.REFUSED and not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError(f"{verb} is told outside its transaction")
     names = {
         "server": server.name if server else "",
         "snapshot": snapshot.name if snapshot else operation.name if operation else "",
@@ -408,6 +432,23 @@ def record(
     )
     kept.insert(event)
     return event
+
+
+def refused(refusal: Refused, *, actor: User, team: Team | None, **about: Any) -> None:
+    """Write down a refusal, once. Call it outside of what is rolled back."""
+    if not refusal.is_told:
+        record(Verb.REFUSED, team=team, actor=actor, why=memo(refusal.sentence), **about)
+        refusal.is_told = True
+
+
+@contextmanager
+def audited(*, actor: User, team: Team, **about: Any) -> Iterator[None]:
+    """Whatever is refused in here is written down, and goes on."""
+    try:
+        yield
+    except Refused as refusal:
+        refused(refusal, actor=actor, team=team, **about)
+        raise
 
 
 def sentence(event: Event) -> str:

@@ -130,9 +130,10 @@ def require(user: User, right: str, team: Team, server: Server | None = None) ->
     people = managers(team)
     if is_allowed:
         sentence = _("Your part of %(team)s does not reach so far. %(people)s can change that.")
-        raise NotAllowed(sentence % {"team": team.name, "people": people})
+        raise NotAllowed(sentence % {"team": team.name, "people": people}, team=team)
     sentence = _("You may not %(right)s in %(team)s. %(people)s can give you that right.")
-    raise NotAllowed(sentence % {"right": RIGHTS[right], "team": team.name, "people": people})
+    words = {"right": RIGHTS[right], "team": team.name, "people": people}
+    raise NotAllowed(sentence % words, team=team)
 
 
 def managers(team: Team) -> str:
@@ -267,6 +268,15 @@ def visible_events(user: User) -> QuerySet[Event]:
     return rows.select_related("server", "snapshot", "operation", "account")
 
 
+def visible_sign_ins(user: User, team: int | None = None) -> QuerySet[Event]:
+    """Of those in whose team, or in `team`, one reads the audit; and who is nobody we know."""
+    audited = [one for one in user.roles if team in (None, one) and may(user, READ_AUDIT, one)]
+    if not audited:
+        return Event.objects.none()
+    people = Membership.objects.filter(team__in=audited).values("user")
+    return Event.objects.filter(Q(actor__in=people) | Q(actor=None), team=None)
+
+
 def visible_webhooks(user: User) -> QuerySet[Webhook]:
     """That the team has one, every member may know, and of what it is told; not more.
 
@@ -290,5 +300,5 @@ def require_webhook(user: User, webhook: Webhook) -> None:
         require(user, MANAGE_WEBHOOKS, webhook.team)
         return
     if webhook.member.user_id != user.pk:
-        raise NotAllowed(_("A webhook of one’s own is for that person alone."))
+        raise NotAllowed(_("A webhook of one’s own is for that person alone."), team=webhook.team)
     require(user, VIEW, webhook.team)

@@ -49,5 +49,6 @@ def check_rank(actor: User, team: Team, role: Role, *, is_self: bool = False) ->
             "mine": mine.label,
             "role": role.label,
             "people": named(team, higher),
-        }
+        },
+        team=team,
     )

@@ -22,12 +22,20 @@ from dashboard.teams_here import chosen, here
 from dashboard.templatetags.ui import event_sentence, shown
 from snapshots.events import Verb
 from snapshots.models import Event, User
-from snapshots.permissions import known_servers, known_snapshots, visible_events
+from snapshots.permissions import (
+    READ_AUDIT,
+    known_servers,
+    known_snapshots,
+    may,
+    visible_events,
+    visible_sign_ins,
+)
 
 QUIET = 2  # days without an entry from which on the list says so
 NOBODY = "nobody"
 SHOWN = (
     *("at", "verb", "actor_name", "data", "team", "account", "server", "snapshot", "operation"),
+    *("address", "request_id"),
     *("server__name", "snapshot__name", "account__label"),
 )
 SEARCHED = ("actor_name", "data__server", "data__snapshot", "data__account", "data__member")
@@ -40,6 +48,7 @@ KINDS = {
     "outside": (gettext_lazy("Seen at the provider"), ("snapshot.", "server.")),
     "account": (gettext_lazy("Accounts"), ("account.",)),
     "people": (gettext_lazy("People and teams"), ("team.", "member.")),
+    "sign-ins": (gettext_lazy("Sign-ins"), ("person.",)),
     "messages": (gettext_lazy("Webhooks"), ("webhook.",)),
 }
 OUTCOMES = {
@@ -52,7 +61,10 @@ OUTCOMES = {
     "failed": (gettext_lazy("Failed or not done"), (".failed", ".not_applied", ".said_no")),
     "doubt": (gettext_lazy("In doubt"), (".in_doubt", ".needs_person")),
     "stopped": (gettext_lazy("Cancelled or expired"), (".cancelled", ".stop_asked", ".expired")),
-    "refused": (gettext_lazy("Refused"), ("refused",)),
+    "refused": (
+        gettext_lazy("Refused"),
+        ("refused", ".not_let_in", ".not_known", ".tries_untold"),
+    ),
 }
 
 
@@ -83,7 +95,7 @@ class Activity(Listing):
     body, empty = "activity/_days.html", "activity/_nothing_yet.html"
     fields = (
         *("id", "at", "person", "verb", "sentence", "server", "snapshot", "account"),
-        "operation",
+        *("operation", "outcome", "address", "request_id"),
     )
 
     def offered(self) -> list[Filter]:
@@ -107,6 +119,7 @@ class Activity(Listing):
 
     def everything(self) -> QuerySet[Event]:
         rows = here(self.request, visible_events(self.user), "team")
+        rows |= visible_sign_ins(self.user, chosen(self.request))
         parts = ("server", "snapshot", "account")
         return rows.select_related(None).select_related(*parts).only(*SHOWN)
 
@@ -123,17 +136,30 @@ class Activity(Listing):
 
     def row(self, row: Event, *, oob: bool = False) -> SafeString:
         return cells.put(
-            '<li id="event-{}">{}<span>{} {}</span></li>',
+            '<li id="event-{}">{}<span>{} {}{}</span></li>',
             row.pk,
             cells.clock(row.at),
             event_sentence(row),
             about(row),
+            self.origin(row),
         )
+
+    def origin(self, row: Event) -> SafeString:
+        """From where it was asked for, for those who read the audit."""
+        if not row.address or not self.reads_audit(row):
+            return cells.NOTHING
+        words = _("from %(address)s") % {"address": row.address}
+        return cells.put(' <span class="quiet small">{}</span>', words)
+
+    def reads_audit(self, row: Event) -> bool:
+        return row.team_id is None or may(self.user, READ_AUDIT, row.team_id)
 
     def record(self, row: Event) -> Iterable[Any]:
         yield from (row.pk, row.at, row.actor_name, row.verb, event_sentence(row))
         yield from (row.data.get(name, "") for name in ("server", "snapshot", "account"))
         yield row.operation_id
+        yield outcome(row.verb)
+        yield from (row.address, row.request_id) if self.reads_audit(row) else ("", "")
 
     def counted(self, number: int) -> str:
         return ngettext("%(n)d entry", "%(n)d entries", number) % {"n": number}
@@ -142,6 +168,11 @@ class Activity(Listing):
     def words(self) -> str:
         zone = timezone.get_current_timezone_name().replace("_", " ")
         return f"{super().words} · " + _("Times in %(zone)s.") % {"zone": zone}
+
+
+def outcome(verb: str) -> str:
+    """A word of `OUTCOMES`, the same in every language; "done" for what is no operation."""
+    return next((word for word, (_label, ends) in OUTCOMES.items() if verb.endswith(ends)), "done")
 
 
 def about(event: Event) -> SafeString:

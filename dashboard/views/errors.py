@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.defaults import page_not_found
 from django_htmx.http import reswap
 
+from dashboard import signins
 from dashboard.reader import speak_as_to
 from snapshots.whence import request_id
 
@@ -33,6 +34,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         "This form was too old, or cookies are switched off, so nothing was done. "
         "Go back, reload the page and send it again."
     )
+    signins.refused(request.user if request.user.is_authenticated else None, sentence)
     if request.htmx:
         return refused(request, sentence, 403)
     return render(request, "errors/csrf.html", {"sentence": sentence}, status=403)

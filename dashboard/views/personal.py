@@ -20,7 +20,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.addresses import own_path
 from dashboard.reader import speak_as_to
-from snapshots.models import User
+from snapshots.models import Event, User
+
+LINES = 20
 
 
 @lru_cache(maxsize=1)
@@ -91,7 +93,8 @@ def settings(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Your settings are saved."))
         response = _remember(redirect("settings"), "theme", user.theme)
         return _remember(response, django_settings.LANGUAGE_COOKIE_NAME, user.language)
-    context = {"form": form, "zones": zones()}
+    lines = Event.objects.filter(actor=request.user, team=None).order_by("-pk")[:LINES]
+    context = {"form": form, "zones": zones(), "sign_ins": lines}
     return render(request, "personal/settings.html", context, status=422 if form.is_bound else 200)
 
 

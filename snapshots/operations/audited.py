@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from snapshots import events
-from snapshots.errors import Refused
 from snapshots.models import Server, Snapshot, User
-from snapshots.said import memo
 
 
-@contextmanager
-def audited(actor: User, server: Server, snapshot: Snapshot | None = None) -> Iterator[None]:
+def audited(
+    actor: User, server: Server, snapshot: Snapshot | None = None
+) -> AbstractContextManager[None]:
     """Keep a refusal in the audit, outside whatever was rolled back, and let it go on."""
-    try:
-        yield
-    except Refused as refusal:
-        events.record(
-            events.Verb.REFUSED,
-            team=server.account.team,
-            actor=actor,
-            account=server.account,
-            server=server,
-            snapshot=snapshot,
-            why=memo(refusal.sentence),
-        )
-        raise
+    account = server.account
+    return events.audited(
+        actor=actor, team=account.team, account=account, server=server, snapshot=snapshot
+    )

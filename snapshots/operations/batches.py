@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from snapshots import queue
+from snapshots import events, queue
 from snapshots.errors import Refused
 from snapshots.models import Account, Batch, Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.operations.ask import request_create, request_delete
@@ -95,8 +95,10 @@ def request_deletes(
     team = _team([snapshot.account.team for snapshot in snapshots])
     require(actor, RIGHT[Kind.DELETE], team)
     wanted = delete_phrase(len(snapshots))
-    if not same_name(typed, wanted):
-        raise Refused(_("Please type “%(phrase)s” to confirm.") % {"phrase": wanted}, field="typed")
+    with events.audited(actor=actor, team=team):
+        if not same_name(typed, wanted):
+            words = _("Please type “%(phrase)s” to confirm.") % {"phrase": wanted}
+            raise Refused(words, field="typed")
 
     def fill(batch: Batch) -> None:
         holders: dict[int, Operation | None] = {}

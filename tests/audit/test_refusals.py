@@ -1,0 +1,199 @@
+"""What was refused is told too, whatever became of the rest of the request."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.test import Client
+
+from dashboard import signins
+from snapshots import accounts, events, operations
+from snapshots.errors import Refused
+from snapshots.models import Event
+from tests.pages.factories import a_server, an_account, text
+
+PASSWORD = "correct horse battery staple"
+
+
+def told(**words: Any) -> list[str]:
+    return [events.line(one) for one in Event.objects.filter(**words).order_by("pk")]
+
+
+def test_a_missing_right_is_told_once_with_who_asked_from_where(
+    team: Any, vera: Any, client_of: Any
+) -> None:
+    answer = client_of(vera).post(f"/team/{team.pk}/name/", {"name": "Veraland"})
+    assert answer.status_code == 403
+    line = Event.objects.get(verb="refused")
+    assert (line.actor, line.team, line.address) == (vera, team, "127.0.0.1")
+    assert events.line(line).startswith("Vera was refused: You may not manage people in Northwind.")
+
+
+def test_opening_a_page_is_no_attempt(team: Any, vera: Any, client_of: Any) -> None:
+    assert client_of(vera).get(f"/team/{team.pk}/name/").status_code == 403
+    assert told(verb="refused") == []
+
+
+def test_what_is_refused_where_it_is_asked_is_told_once(
+    team: Any, vera: Any, client_of: Any
+) -> None:
+    web = a_server(an_account(team))
+    client_of(vera).post(f"/servers/{web.pk}/snapshots/new/", {"name": "x"})
+    assert len(told(verb="refused")) == 1
+
+
+def test_a_wrong_name_typed_at_a_removal_is_told(account: Any, alice: Any) -> None:
+    with pytest.raises(Refused):
+        accounts.remove(account, typed="Staging", actor=alice)
+    assert told(verb="refused", account=account)[0].startswith(
+        "Alice was refused: That is not the name of the account"
+    )
+
+
+def test_a_wrong_phrase_typed_for_several_is_told(snapshot: Any, rosa: Any) -> None:
+    with pytest.raises(Refused):
+        operations.request_deletes([snapshot], actor=rosa, typed="yes", request_key=None)
+    assert "Please type" in told(verb="refused", actor=rosa)[0]
+
+
+def test_a_line_is_written_in_the_transaction_of_what_it_tells(
+    transactional_db: None, team: Any, alice: Any
+) -> None:
+    with pytest.raises(transaction.TransactionManagementError):
+        events.record(events.Verb.TEAM_RENAMED, team=team, actor=alice, before="x")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_action_whose_line_cannot_be_written_does_not_happen(
+    team: Any, alice: Any, client_of: Any
+) -> None:
+    client = client_of(alice)
+    client.raise_request_exception = False
+    with connection.execute_wrapper(_no_lines):
+        assert client.post(f"/team/{team.pk}/name/", {"name": "Southwind"}).status_code == 500
+    team.refresh_from_db()
+    assert team.name == "Northwind"
+
+
+def _no_lines(execute: Any, sql: str, *rest: Any) -> Any:
+    if sql.startswith('INSERT INTO "snapshots_event"'):
+        raise OSError("the disk is full")
+    return execute(sql, *rest)
+
+
+# -- coming in ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rosa_with_password(rosa: Any) -> Any:
+    rosa.set_password(PASSWORD)
+    rosa.save()
+    return rosa
+
+
+def come_in(client: Client, password: str = PASSWORD, email: str = "rosa@example.com") -> Any:
+    return client.post("/auth/login/", {"login": email, "password": password})
+
+
+def test_coming_in_and_going_out_are_told(rosa_with_password: Any) -> None:
+    client = Client()
+    assert come_in(client).status_code == 302
+    client.post("/auth/logout/")
+    lines = Event.objects.filter(actor=rosa_with_password, team=None).order_by("pk")
+    assert [events.line(one) for one in lines] == ["Rosa signed in", "Rosa signed out"]
+    assert {one.address for one in lines} == {"127.0.0.1"}
+
+
+def test_who_is_not_let_in_is_told_without_what_they_typed(
+    rosa_with_password: Any, client_of: Any
+) -> None:
+    come_in(Client(), "wrong-canary")
+    come_in(Client(), "wrong-canary", "typed-canary@example.com")
+    assert told(team=None) == [
+        "Rosa was not let in: the password or the code was wrong",
+        "Somebody was not let in: nobody here has the address they gave",
+    ]
+    assert "canary" not in str(list(Event.objects.values()))
+
+
+def test_a_flood_of_tries_does_not_fill_the_disk(rosa: Any, stage: Any) -> None:
+    for number in range(500):
+        signins.whence.address.set(f"2001:db8::{number:x}")
+        signins._not_let_in({"email": "rosa@example.com"})
+        signins._not_let_in({"email": "rosa@example.com"})
+    signins.whence.address.set("")
+    assert Event.objects.filter(verb="person.not_let_in").count() == signins.LINES_A_MINUTE
+    stage.later(minutes=2)
+    signins._not_let_in({"email": "rosa@example.com"})
+    untold, last = told(team=None)[-2:]
+    assert untold.startswith("Tries that have no line of their own")
+    assert last.startswith("Rosa was not let in")
+    lines = Event.objects.filter(verb="person.not_let_in").count()
+    rest = [one.data["number"] for one in Event.objects.filter(verb="person.tries_untold")]
+    assert lines + sum(rest) == 1001
+    assert cache.get(signins.UNTOLD, 0) == 0
+
+
+def test_a_new_password_and_its_line_are_one(rosa_with_password: Any) -> None:
+    client = Client()
+    come_in(client)
+    new = "another horse battery staple"
+    words = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    client.post("/auth/password/change/", words)
+    assert told(verb="person.password_set") == ["Rosa set a new password"]
+
+
+def test_a_form_from_elsewhere_is_told(rosa: Any, team: Any) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(rosa)
+    for _ in range(2):
+        assert client.post(f"/team/{team.pk}/name/", {"name": "Mine"}).status_code == 403
+    (line,) = told(verb="refused", actor=rosa)
+    assert line.startswith("Rosa was refused: This form was too old")
+
+
+# -- who sees it ----------------------------------------------------------------------------------
+
+
+def test_sign_ins_are_seen_by_the_person_and_by_who_reads_the_audit_of_their_team(
+    rosa_with_password: Any, alice: Any, vera: Any, mallory: Any, client_of: Any
+) -> None:
+    come_in(Client())
+    come_in(Client(), "wrong-canary", "nobody@example.com")
+    assert "Rosa signed in from 127.0.0.1" in text(client_of(alice).get("/activity/"))
+    assert "Rosa signed in from 127.0.0.1" in text(client_of(rosa_with_password).get("/settings/"))
+    for other in (vera, mallory):
+        assert "Rosa signed in" not in text(
+            client_of(other).get("/activity/", {"kind": "sign-ins"})
+        )
+    assert "Somebody was not let in" in text(client_of(mallory).get("/activity/"))
+    assert "Somebody was not let in" not in text(client_of(vera).get("/activity/"))
+
+
+def test_from_where_is_for_those_who_read_the_audit(
+    team: Any, oscar: Any, vera: Any, alice: Any, client_of: Any
+) -> None:
+    web = a_server(an_account(team))
+    client_of(oscar).post(f"/servers/{web.pk}/snapshots/new/", {"name": "before"})
+    page = {"server": web.pk}
+    assert "from 127.0.0.1" in text(client_of(alice).get("/activity/", page))
+    assert "Oscar asked" in text(client_of(vera).get("/activity/", page))
+    assert "127.0.0.1" not in text(client_of(vera).get("/activity/", page))
+    for person, address in ((alice, "127.0.0.1"), (vera, "")):
+        file = client_of(person).get("/activity/", page | {"format": "json"})
+        (line,) = json.loads(b"".join(file.streaming_content))
+        assert (line["address"], line["outcome"]) == (address, "asked")
+
+
+def test_a_hostile_name_is_no_formula_in_the_file(alice: Any, team: Any, client_of: Any) -> None:
+    alice.name = '=HYPERLINK("http://evil")'
+    alice.save()
+    with transaction.atomic():
+        events.record(events.Verb.TEAM_RENAMED, team=team, actor=alice, before="@SUM(1)")
+    table = b"".join(client_of(alice).get("/activity/?format=csv").streaming_content).decode()
+    assert "'=HYPERLINK" in table
+    assert ',"=HYPERLINK' not in table
