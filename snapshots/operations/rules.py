@@ -49,8 +49,6 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "undated": [other.remote_id for other in unknown],
     }
     return {
-        "server": server,
-        "snapshot": snapshot,
         "newer": younger,
         "undated": unknown,
         "age": timezone.now() - snapshot.created_at if snapshot.created_at else None,

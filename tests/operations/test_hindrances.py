@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from snapshots.errors import Refused
@@ -74,3 +76,14 @@ def test_a_server_whose_slots_are_promised_is_full(servers, rosa, oscar):
     an_operation("create", servers["last slot"], "running", oscar)
     said = against_creates([servers["last slot"]], actor=rosa)
     assert "busy" in said[servers["last slot"].pk]
+
+
+def test_only_of_a_server_that_is_full_is_it_asked_by_what(servers, rosa):
+    def asked(*names: str) -> int:
+        with CaptureQueriesContext(connection) as questions:
+            against_creates([servers[name] for name in names], actor=rosa)
+        return len(questions)
+
+    asked("free")  # what she may is known from then on
+    assert asked("free", "last slot", "with a failed one") == asked("free")
+    assert asked("free", "full") > asked("free")

@@ -140,19 +140,26 @@ def test_slots_are_taken_by_what_is_listed_and_by_what_is_on_its_way(web, rosa):
         ("start", "Rosa asked to start it at 14:01 UTC."),
     ],
 )
-def test_who_keeps_a_server_busy_is_told_to_the_team_and_to_nobody_else(
-    stage, web, rosa, mallory, kind, what
-):
+def test_who_keeps_a_server_busy_is_told(stage, web, rosa, kind, what):
     snapshot = a_snapshot(web) if kind in {"restore", "delete"} else None
     an_operation(kind, web, "running" if kind != "delete" else "queued", rosa, snapshot=snapshot)
-    assert rules.busy(web, web.account.team_id) == f"web-1 is busy: {what}"
-    for team in (mallory.teams.get().pk, None):
-        assert rules.busy(web, team) == "web-1 is busy. Please try again in a few minutes."
+    assert rules.busy(web) == f"web-1 is busy: {what}"
 
 
-def test_of_a_server_that_was_busy_a_moment_ago_nobody_is_named(web):
-    words = "web-1 is busy. Please try again in a few minutes."
-    assert rules.busy(web, web.account.team_id) == words
+@pytest.mark.parametrize("of_the_same_team", [True, False])
+def test_of_the_same_machine_as_another_row_only_that_it_is_busy_is_told(
+    web, rosa, mallory, of_the_same_team
+):
+    team = web.account.team if of_the_same_team else mallory.teams.get()
+    theirs = an_account(team, "Theirs", api_url=web.account.api_url)
+    same = a_server(theirs, "web-1", remote_id=web.remote_id)
+    an_operation("create", web, "running", rosa)
+    assert rules.busy(same) == "web-1 is busy. Please try again in a few minutes."
+
+
+def test_of_a_server_that_was_busy_a_moment_ago_nobody_is_named(web, rosa):
+    an_operation("create", web, "succeeded", rosa)
+    assert rules.busy(web) == "web-1 is busy. Please try again in a few minutes."
 
 
 RESTORING = "That is not the name of the server you are restoring, which is web-1."
@@ -182,13 +189,13 @@ DELETING = "That is not the name of the snapshot you are deleting, which is nigh
         (Kind.DELETE, "nightly", "gone", DELETING),
     ],
 )
-def test_a_wrong_name_is_told_from_that_of_another_thing(web, kind, wanted, typed, sentence):
+def test_a_wrong_name_is_told_from_that_of_another_thing(web, rosa, kind, wanted, typed, sentence):
     a_server(web.account, "db-1")
     a_server(web.account, "gone-1", gone_at=timezone.now())
     for name, gone_at in (("nightly", None), ("weekly", None), ("gone", timezone.now())):
         a_snapshot(web, name, gone_at=gone_at)
-    assert said(rules.check_typed, typed, wanted, kind, web) == (sentence, "typed")
-    rules.check_typed(f" {wanted.upper()} ", wanted, kind, web)
+    assert said(rules.check_typed, typed, wanted, kind, web, rosa) == (sentence, "typed")
+    rules.check_typed(f" {wanted.upper()} ", wanted, kind, web, rosa)
 
 
 def test_the_right_to_decide_about_a_safety_snapshot_is_that_of_its_restore(web, rosa: User):

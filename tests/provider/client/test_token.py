@@ -177,3 +177,8 @@ def test_a_short_token_does_not_tear_holes_into_words(listening: Listen, talking
 def test_the_ca_file_is_the_only_way_to_trust_another(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r".+"):
         Client("https://127.0.0.1:1", TOKEN, ca_file=str(tmp_path / "missing.pem"))
+
+
+def test_a_token_of_less_than_eight_characters_would_tear_holes_into_words() -> None:
+    assert Token("12345678").hide("said 12345678.") == "said ***."
+    assert Token("1234567").hide("said 1234567.") == "said 1234567."
