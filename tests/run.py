@@ -26,6 +26,14 @@ BROWSER = "tests/browser"
 # Neither the wire, a page in a browser, our own start nor the model depend on the database.
 HOUSE = "tests/house"
 ONCE = ("tests/provider", HOUSE, "tests/campaigns/test_model.py", BROWSER)
+# The protocol and the client, by their own tests.
+MEASURED = (
+    "tests/operations",
+    "tests/provider/client",
+    "tests/test_accounts.py",
+    "tests/test_accounts_removed.py",
+    "tests/test_scopes.py",
+)
 # Processes are killed and times are kept: beside nothing but each other.
 CAMPAIGN = "tests/campaigns/test_campaign.py"
 
