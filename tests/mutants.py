@@ -5,10 +5,10 @@
 Django and the tests are loaded once, and each test runs once, to learn which lines it reaches and
 how long it takes. Then every mutant gets a process of its own: the changed code is put into the
 living function, and the tests that reach its line run, the last one that noticed something first,
-then the quickest, until one fails. The code unchanged, treated the same, must pass every test:
-else it would be the treatment that is noticed. What is done already is in .mutants.json; in a
-module that is named what lived is tried again, and a function that changed begins anew. Only what
-is inside a function is changed, and no sentence: those have tests of their own.
+then the quickest, until one fails, twice. A test that fails there without any change is not used.
+What is done already is in .mutants.json; in a module that is named what lived is tried again, and
+with patience; a function that changed begins anew. Only what is inside a function is changed, and
+no sentence: those have tests of their own.
 """
 
 from __future__ import annotations
@@ -23,89 +23,31 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
 import coverage
 import pytest
 from hypothesis import settings
 
-OPERATIONS = "snapshots.operations"
-WIRE = (
-    "provider/client/test_bodies",
-    "provider/client/test_changing",
-    "provider/client/test_reading",
-)
-SENT = ("provider/client/test_sending", "provider/client/test_token", "provider/client/test_fences")
-KINDS = tuple(f"operations/test_{word}" for word in ("take", "restore", "delete", "power"))
-DOUBT = ("operations/test_create_in_doubt", "operations/test_settle")
-TABLE = ("operations/test_guarantees", "operations/test_batches")
-# Each module, and the tests that know it best.
-MODULES: dict[str, tuple[str, ...]] = {
-    f"{OPERATIONS}.answers": ("operations/test_meaning", "operations/test_documentation"),
-    f"{OPERATIONS}.states": (
-        *KINDS,
-        *TABLE,
-        *DOUBT,
-        "operations/test_seldom",
-        "operations/test_marks",
-    ),
-    f"{OPERATIONS}.settle": (*KINDS, *DOUBT, "operations/test_epoch"),
-    f"{OPERATIONS}.send": (
-        *KINDS,
-        "operations/test_fences",
-        "operations/test_trouble",
-        "operations/test_seldom",
-        "operations/test_marks",
-    ),
-    f"{OPERATIONS}.fence": ("operations/test_fences", "operations/test_meaning"),
-    f"{OPERATIONS}.epoch": (
-        "operations/test_epoch",
-        "operations/test_take",
-        "operations/test_seldom",
-    ),
-    f"{OPERATIONS}.sweep": (*KINDS, *TABLE, "operations/test_trouble", "operations/test_slow"),
-    f"{OPERATIONS}.times": (*KINDS, *DOUBT, *TABLE, "operations/test_meaning", "test_inventory"),
-    f"{OPERATIONS}.ask": (
-        *KINDS,
-        *TABLE,
-        "operations/test_seldom",
-        "operations/test_marks",
-        "pages/test_restore",
-        "pages/test_take",
-    ),
-    f"{OPERATIONS}.rules": (
-        *KINDS,
-        *TABLE,
-        "operations/test_seldom",
-        "operations/test_marks",
-        "pages/test_restore",
-        "pages/test_delete",
-        "test_accounts_removed",
-    ),
-    f"{OPERATIONS}.marks": ("operations/test_marks",),
-    f"{OPERATIONS}.batches": (
-        "operations/test_seldom",
-        "operations/test_batches",
-        "operations/test_power",
-        "pages/test_bulk",
-    ),
-    f"{OPERATIONS}.hindrances": ("operations/test_hindrances", "operations/test_batches"),
-    f"{OPERATIONS}.lines": (
-        "operations/test_batches",
-        "operations/test_power",
-        "pages/test_operation",
-    ),
-    f"{OPERATIONS}.slow": ("operations/test_slow", "operations/test_take"),
-    f"{OPERATIONS}.budget": ("operations/test_budget", "operations/test_meaning"),
-    "snapshots.provider.client": (*WIRE, *SENT),
-    "snapshots.provider.connection": (*WIRE, *SENT),
-    "snapshots.provider.reading": (*WIRE, "provider/client/test_limits"),
-    "snapshots.provider.errors": WIRE,
+from tests.run import MEASURED
+
+# What is changed, and the tests that must notice.
+PARTS = {
+    "snapshots/operations": [path for path in MEASURED if path != "tests/provider/client"],
+    "snapshots/provider": ["tests/provider/client"],
 }
+MODULES = {
+    ".".join(path.with_suffix("").parts): tests
+    for part, tests in PARTS.items()
+    for path in sorted(Path(part).glob("*.py"))
+    if path.stem != "__init__"
+}
+# Every answer in every place, and many people at once, take minutes; narrower tests know the same.
+TOO_SLOW = ("tests/operations/test_answers.py", "tests/operations/test_races.py")
 RESULTS, REASONS = Path(".mutants.json"), Path("docs/mutants.md")
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt},
@@ -114,7 +56,10 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult},
     **{ast.Pow: ast.Mult, ast.Break: ast.Continue, ast.Continue: ast.Break},
 }
+NOT_RUN = "not run yet"
+PATIENCE = 15.0  # seconds of tests for a mutant, the first time
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
+Results = dict[str, dict[str, str]]  # by module and mutant
 Mutant = tuple[range, CodeType]  # the lines, and the module's code
 
 
@@ -227,16 +172,10 @@ def functions(holder: Any, module: str) -> Iterator[FunctionType]:
 class Mutation:
     """Takes the place of pytest's own loop."""
 
-    def __init__(
-        self,
-        module: str,
-        left: dict[str, Mutant],
-        known: dict[str, str],
-        until: float,
-        save: Callable[[], object],
-    ) -> None:
-        self.module, self.left, self.known = module, left, known
-        self.until, self.save = until, save
+    def __init__(self, left: dict[str, dict[str, Mutant]], results: Results, until: float) -> None:
+        self.left, self.results, self.until = left, results, until
+        self.took: dict[str, float] = {}
+        self.sound: set[str] = set()  # these pass in a child if nothing is changed
         self.failed = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -246,53 +185,75 @@ class Mutation:
             self.failed = f"{report.nodeid} {report.when}: {words}"
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        path = Path(importlib.import_module(self.module).__file__ or "")
-        measured = coverage.Coverage(data_file=None, config_file=False, include=[str(path)])
+        paths = {module: str(path_of(module).resolve()) for module in self.left}
+        measured = coverage.Coverage(data_file=None, config_file=False, include=[*paths.values()])
         measured.start()
-        took = {}
         for item in session.items:
             measured.switch_context(item.nodeid)
             began = time.monotonic()
-            assert not (words := self.fails(item)), f"it fails without any change: {words}"
-            took[item.nodeid] = time.monotonic() - began
+            if words := self.fails(item):
+                print(f"not used, since it fails without any change: {words}")
+            else:
+                self.took[item.nodeid] = time.monotonic() - began
         measured.stop()
-        same = compile(path.read_text(), str(path), "exec")
-        verdict = self.judge(same, session.items, took)
-        assert verdict == "survived", f"it fails in a child without any change: {verdict}"
-        reached = measured.get_data().contexts_by_lineno(str(path))
-        order: dict[str, int] = {}  # of those that noticed something
-        for number, (key, (lines, code)) in enumerate(self.left.items()):
-            if time.monotonic() > self.until:
-                return True
-            names = {name for line in lines for name in reached.get(line, ())}
-            chosen = sorted(
-                (one for one in session.items if one.nodeid in names),
-                key=lambda one: (-order.get(one.nodeid, 0), took[one.nodeid]),
-            )
-            self.known[key] = verdict = self.judge(code, chosen, took)
-            self.save()
-            by = verdict.removeprefix("killed by ").split(" ")[0]
-            order[by] = number + 1
+        for module, path in paths.items():
+            reached = measured.get_data().contexts_by_lineno(path)
+            self.judge_all(module, session.items, reached)
         return True
+
+    def judge_all(
+        self, module: str, items: list[pytest.Item], reached: dict[int, list[str]]
+    ) -> None:
+        known = self.results[module]
+        order: dict[str, int] = {}  # of those that noticed something
+        for number, (key, (lines, code)) in enumerate(self.left[module].items()):
+            if time.monotonic() > self.until:
+                return
+            names = {name for line in lines for name in reached.get(line, ()) if name in self.took}
+            chosen = sorted(
+                (one for one in items if one.nodeid in names),
+                key=lambda one: (-order.get(one.nodeid, 0), self.took[one.nodeid]),
+            )
+            if known[key] == NOT_RUN:  # what outlives the quick ones meets all the next time
+                ends = accumulate(self.took[one.nodeid] for one in chosen)
+                quick = [one for one, end in zip(chosen, ends, strict=True) if end < PATIENCE]
+                chosen = quick or chosen[:1]
+            known[key], killer = self.verdict(module, code, chosen)
+            save(self.results)
+            order[killer] = number + 1
+
+    def verdict(self, module: str, code: CodeType, chosen: list[pytest.Item]) -> tuple[str, str]:
+        """What becomes of it, and the test that noticed. One that fails anyway is none."""
+        while True:
+            said = self.judge(module, code, chosen)
+            found = [one for one in chosen if said.startswith(f"killed by {one.nodeid} ")]
+            if not found or found[0].nodeid in self.sound:
+                return said, found[0].nodeid if found else ""
+            if self.judge(module, None, found) == "survived":
+                self.sound.add(found[0].nodeid)
+            else:
+                print(f"not used, since it fails in a child without any change: {found[0].nodeid}")
+                del self.took[found[0].nodeid]
+                chosen = [one for one in chosen if one is not found[0]]
 
     def fails(self, item: pytest.Item) -> str:
         """Where and how it fails, twice: a slow moment of the machine is no find. Else empty."""
-        elsewhere = next(one for one in item.session.items if one.path != item.path)
+        nothing: Any = SimpleNamespace(listchain=lambda: [item.session])  # is kept for the next one
         for _ in range(2):
             self.failed = ""
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=elsewhere)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=nothing)
             if not self.failed:
                 break
         return self.failed
 
-    def judge(self, code: CodeType, chosen: list[pytest.Item], took: dict[str, float]) -> str:
+    def judge(self, module: str, code: CodeType | None, chosen: list[pytest.Item]) -> str:
         if not chosen:
             return "not reached"
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                self.become(code)
+                self.become(module, code)
                 for item in chosen:
                     if words := self.fails(item):
                         os.write(writing, words.encode())
@@ -300,14 +261,15 @@ class Mutation:
                 os._exit(0)
             finally:
                 os._exit(2)
-        until = time.monotonic() + 60 + 10 * sum(took[one.nodeid] for one in chosen)
+        until = time.monotonic() + 60 + 10 * sum(self.took[one.nodeid] for one in chosen)
         while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             if time.monotonic() > until:
                 os.kill(child, signal.SIGKILL)
             time.sleep(0.01)
         _, status = os.waitpid(child, 0)
         ended = os.waitstatus_to_exitcode(status)
-        assert ended != 2, "the mutant could not be made"
+        if ended == 2:
+            return "survived: it broke the run"
         os.set_blocking(reading, False)
         told = os.read(reading, 1000).decode() if ended == 1 else ""
         os.close(reading)
@@ -316,7 +278,7 @@ class Mutation:
             return f"killed by signal {-ended}"
         return f"killed by {told}" if told else "survived"
 
-    def become(self, code: CodeType) -> None:
+    def become(self, module: str, code: CodeType | None) -> None:
         """The mutant, with a database of its own."""
         from django.db import connection
 
@@ -326,10 +288,11 @@ class Mutation:
         if Path(name := connection.settings_dict["NAME"]).exists():
             connection.settings_dict["NAME"] = shutil.copy(name, f"{name}-mutant")
             connection.connection = None  # the parent's own: not to be closed either
-        changed = {(one.co_qualname, one.co_firstlineno): one for one in codes(code)}
-        for function in functions(importlib.import_module(self.module), self.module):
-            place = function.__code__.co_qualname, function.__code__.co_firstlineno
-            function.__code__ = changed.get(place, function.__code__)  # a dataclass writes its own
+        if code:
+            changed = {(one.co_qualname, one.co_firstlineno): one for one in codes(code)}
+            for function in functions(importlib.import_module(module), module):
+                place = function.__code__.co_qualname, function.__code__.co_firstlineno
+                function.__code__ = changed.get(place, function.__code__)  # dataclasses write some
 
 
 def main(arguments: list[str]) -> int:
@@ -339,35 +302,31 @@ def main(arguments: list[str]) -> int:
     named = [one for one in arguments if one != "--seconds"]
     settings.register_profile("mutants", database=None, derandomize=True, max_examples=30)
     settings.load_profile("mutants")
-    results = read()
+    results: Results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    left = {}
     for module in named or MODULES:
-        every = mutants(Path(module.replace(".", "/") + ".py"))
-        before = results.get(module, {})
-        known = results[module] = {key: before.get(key, "not run yet") for key in every}
+        every, before = mutants(path_of(module)), results.get(module, {})
+        results[module] = {key: before.get(key, NOT_RUN) for key in every}
         done = ("killed",) if named else ("killed", "survived", "not reached")
-        left = {key: one for key, one in every.items() if not known[key].startswith(done)}
-        if time.monotonic() < until and left:
-            pid = os.fork()  # a fresh pytest for each module
-            if pid == 0:
-                mutation = Mutation(module, left, known, until, partial(save, results))
-                tests = [f"tests/{name}.py" for name in MODULES[module]]
-                pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *tests], [mutation])
-                os._exit(0)
-            os.waitpid(pid, 0)
-            results |= {module: {**known, **read().get(module, {})}}
-        save(results)
+        alive = {k: one for k, one in every.items() if not results[module][k].startswith(done)}
+        left |= {module: alive} if alive else {}
+    if left:
+        tests = dict.fromkeys(path for module in left for path in MODULES[module])
+        plain = ["-q", "--no-header", "-p", "no:cacheprovider"]
+        without = [f"--ignore={path}" for path in TOO_SLOW]
+        pytest.main([*plain, *without, *tests], [Mutation(left, results, until)])
     return 1 if tell(results) else 0
 
 
-def read() -> dict[str, dict[str, str]]:
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+def path_of(module: str) -> Path:
+    return Path(module.replace(".", "/") + ".py")
 
 
-def save(results: dict[str, dict[str, str]]) -> None:
+def save(results: Results) -> None:
     RESULTS.write_text(json.dumps(results, indent=1))
 
 
-def tell(results: dict[str, dict[str, str]]) -> int:
+def tell(results: Results) -> int:
     """Print what became of them. How many are alive that docs/mutants.md gives no reason for."""
     reasons = REASONS.read_text()
     every = killed = unexplained = 0
