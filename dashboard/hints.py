@@ -5,12 +5,12 @@ A hint, never a rule: nothing is deleted but by a person. Pure, so that it can b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from snapshots.models import Kind, Operation, Snapshot, State
+from snapshots.operations.choosing import was_before_a_change
 
 if TYPE_CHECKING:
     from dashboard.timeline import Line
@@ -19,8 +19,6 @@ SETTLED = timedelta(days=3)  # after a change, by the provider's advice to delet
 OLD = timedelta(days=14)  # where slots are scarce
 SCARCE = 1  # free slots
 AT_ONCE = 2  # questions on one page
-# As people say it in our languages, and as the provider's own examples do.
-BEFORE = re.compile(r"(?<![^\W_])(before|pre|prior|antaŭ|antau|قبل)(?![^\W_])", re.IGNORECASE)
 AFTER_A_CHANGE, AFTER_A_RESTORE, SCARCE_SLOTS = "change", "restore", "slots"
 KEPT_LONG_ENOUGH = "kept"
 
@@ -72,6 +70,6 @@ def _reason(
     if age >= SETTLED and is_quiet:
         if maker.parent_id:
             return AFTER_A_RESTORE
-        if BEFORE.search(f"{snapshot.name} {maker.note}"):
+        if was_before_a_change(snapshot, maker):
             return AFTER_A_CHANGE
     return SCARCE_SLOTS if is_scarce and age >= OLD else ""

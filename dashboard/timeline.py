@@ -14,6 +14,7 @@ from django.utils import timezone
 from dashboard.hints import still_needed
 from snapshots.models import Kind, Operation, Snapshot, State
 from snapshots.models.operation import OPEN
+from snapshots.operations import Recommended, recommend
 
 GAP = 3  # days without a snapshot from which on the timeline says so
 
@@ -62,6 +63,7 @@ class Timeline:
     under_way: list[Line]
     days: list[Day]
     gone: list[Line]
+    recommended: Recommended | None = None
 
 
 def timeline(
@@ -96,7 +98,8 @@ def timeline(
     ]
     gone.sort(key=lambda line: line.at, reverse=True)
     days = _days([*listed, *_restores(operations, rows)], now)
-    return Timeline(sorted(acting, key=lambda o: o.pk), under_way, days, gone)
+    best = recommend([line.snapshot for line in listed if line.snapshot], told.makers)
+    return Timeline(sorted(acting, key=lambda o: o.pk), under_way, days, gone, best)
 
 
 def taken_at(snapshot: Snapshot) -> datetime:

@@ -60,7 +60,7 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
     server = get_object_or_404(known_servers(request.user), pk=pk)
     if since.has_changed(server.account_id):
         context = about(server, request.user)
-        for part in ("_head", "_timeline", "_facts", "_operations"):
+        for part in ("_head", "_timeline", "_slots", "_facts", "_operations"):
             yield Fragment(f"servers/{part}.html", context)
 
 
@@ -71,7 +71,7 @@ def about(server: Server, user: User) -> dict[str, Any]:
     return {
         "server": server,
         "timeline": _timeline(server, recent),
-        "taken": operations.slots_taken(server),
+        **slots_of(server),
         "holder": holder(server, user),
         "recent": recent,
         "start": start_offer(server, user),
@@ -83,6 +83,16 @@ def about(server: Server, user: User) -> dict[str, Any]:
         "tags": tags.of(server),
         "may_tag": not removed and may(user, TAG, team),
         "may_delete": not removed and may(user, DELETE, team),
+    }
+
+
+def slots_of(server: Server) -> dict[str, Any]:
+    """The server's slots as they are drawn, and the names of those that are taken."""
+    found = operations.slots(server)
+    uses = list(operations.Use)
+    return {
+        "slots": sorted(found, key=lambda slot: uses.index(slot.use)),
+        "taken": [slot.name for slot in found if slot.use != operations.Use.FREE],
     }
 
 

@@ -16,6 +16,7 @@ from snapshots.operations.batches import (
     request_deletes,
     snapshot_name,
 )
+from snapshots.operations.choosing import Recommended, recommend
 from snapshots.operations.epoch import is_doubtful
 from snapshots.operations.hindrances import against_creates, against_deletes
 from snapshots.operations.lines import line, lines
@@ -30,13 +31,18 @@ from snapshots.operations.rules import (
 )
 from snapshots.operations.send import send
 from snapshots.operations.settle import settle
+from snapshots.operations.slots import Slot, Use, candidates, last_known_good, slots
 from snapshots.operations.sweep import due, sweep
 
 __all__ = [
+    "Recommended",
+    "Slot",
+    "Use",
     "against_creates",
     "against_deletes",
     "busy",
     "cancel",
+    "candidates",
     "check_name",
     "delete_phrase",
     "describe",
@@ -45,10 +51,12 @@ __all__ = [
     "give_verdict",
     "hold",
     "is_doubtful",
+    "last_known_good",
     "line",
     "lines",
     "lock",
     "mark_good",
+    "recommend",
     "release",
     "removed",
     "request_create",
@@ -60,6 +68,7 @@ __all__ = [
     "right_for",
     "send",
     "settle",
+    "slots",
     "slots_taken",
     "snapshot_name",
     "sweep",

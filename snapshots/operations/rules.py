@@ -12,6 +12,7 @@ from django.utils import timezone
 from snapshots.errors import Refused
 from snapshots.models import Account, Kind, Operation, Server, Snapshot, User
 from snapshots.models.operation import HOLDING
+from snapshots.operations.slots import slots, taken
 from snapshots.permissions import known_servers
 from snapshots.said import gettext as _
 from snapshots.text import same_name
@@ -77,11 +78,7 @@ def undated(snapshot: Snapshot) -> list[Snapshot]:
 
 def slots_taken(server: Server) -> list[str]:
     """The names that take up the server's slots: its snapshots, and creates on their way."""
-    rows = server.snapshots.filter(gone_at__isnull=True).order_by("created_at", "id")
-    listed = [row for row in rows if row.takes_slot]
-    known = {s.remote_id for s in listed}
-    coming = server.operations.filter(kind=Kind.CREATE, state__in=HOLDING)
-    return [s.name for s in listed] + [o.name for o in coming if o.remote_id not in known]
+    return taken(slots(server))
 
 
 def check_name(name: str) -> None:
@@ -210,11 +207,11 @@ def check_snapshot(snapshot: Snapshot, *, deleting: bool = False) -> None:
 
 
 def check_slot(server: Server, *, field: str | None = None) -> None:
-    taken = slots_taken(server)
-    if len(taken) >= server.account.slots:
+    names = slots_taken(server)
+    if len(names) >= server.account.slots:
         raise Refused(
             _("All %(limit)d slots of %(server)s are taken: %(names)s. Delete one first.")
-            % {"limit": server.account.slots, "server": server.name, "names": ", ".join(taken)},
+            % {"limit": server.account.slots, "server": server.name, "names": ", ".join(names)},
             field=field,
         )
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from snapshots import operations
 from tests.pages.factories import (
     a_server,
     a_snapshot,
@@ -187,3 +188,23 @@ def test_starting_what_runs_is_refused_in_words(web, rosa, client_of):
 def test_an_address_of_a_button_opened_as_a_page_leads_to_the_server(web, rosa, client_of):
     answer = client_of(rosa).get(f"/servers/{web.pk}/start/")
     assert (answer.status_code, answer.url) == (302, f"/servers/{web.pk}/")
+
+
+def test_each_slot_is_a_box_with_its_word(web, rosa, client_of):
+    operations.lock(a_snapshot(web, "kept", days=3), actor=rosa, words="the audit needs it")
+    a_snapshot(web, "nightly", days=1)
+    an_operation("create", web, "queued", rosa, name="coming")
+    page = text(client_of(rosa).get(f"/servers/{web.pk}/"))
+    assert "Slots 3 of 5 slots Locked kept Snapshot nightly Reserved coming Free Free" in page
+
+
+def test_one_is_recommended_to_go_back_to_and_why(web, rosa, vera, client_of):
+    good = a_snapshot(web, "works", days=3)
+    a_snapshot(web, "nightly", days=1)
+    operations.mark_good(good, actor=rosa, words="all tests pass")
+    page = client_of(rosa).get(f"/servers/{web.pk}/")
+    assert "To go back, works is recommended, taken 3 days ago." in text(page)
+    assert "It is the last known good one. Rosa: “all tests pass”" in text(page)
+    assert f'id="recommended-restore" href="/snapshots/{good.pk}/restore/"' in page.content.decode()
+    body = client_of(vera).get(f"/servers/{web.pk}/").content.decode()
+    assert "recommended-restore" not in body
