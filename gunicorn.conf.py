@@ -15,6 +15,9 @@ control_socket_disable = True
 
 
 def when_ready(server):
+    from dashboard import first_link
+
+    first_link.tell(server.log.info)
     gc.freeze()  # what is loaded by now stays: it is not looked through again, and is shared
 
 

@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import live, teams_here
-from snapshots import teams
+from snapshots import first_run, teams
 from snapshots.operations import epoch
 
 NAVIGATION = (
@@ -30,6 +30,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         return {
             "theme": theme(request.COOKIES.get("theme", "")),
             "languages": settings.LANGUAGES,
+            "has_nobody": SimpleLazyObject(first_run.is_open),
         }
     return {
         "theme": theme(user.theme),

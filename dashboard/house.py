@@ -1,9 +1,10 @@
 """`manage.py up`: the whole product on one machine, with nothing to configure.
 
 Without an account of your own it is a demo with a simulated provider; with `VPS_API_TOKEN` it
-connects that account. Each has a directory of its own below `.data`, so that the demo's well-known
-passwords never guard a real account. What a house needs to remember stands in its `house.env`,
-what it runs with in `running.env`.
+connects that account, and with `DEMO=0` it is empty and says where its first owner is made. Demo
+and others have directories of their own below `.data`, so that the demo's well-known passwords
+never guard a real account. What a house needs to remember stands in its `house.env`, what it runs
+with in `running.env`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from dashboard.machine import free_port
 from dashboard.supervisor import CannotStart, Program, Stopped, Supervisor, not_too_long, tied_to
 
 VENDOR_API = "https://admin.vps.org/api/v1"
+FIRST_LINK_TOLD = "FIRST_LINK_TOLD"  # see `dashboard.first_link`
+NO = {"0", "false", "no", "off"}
 DEMO_PACE = "15"  # ten of the provider's minutes pass in forty seconds
 PATIENCE_WITH_WORKER = 45.0  # a reconnecting worker may be silent for 30 s and more
 
@@ -72,9 +75,12 @@ class House:
         token, password = text("VPS_API_TOKEN"), text("OWNER_PASSWORD")
         for name in ("VPS_API_TOKEN", "OWNER_PASSWORD"):
             os.environ.pop(name, None)
-        home = Path(os.environ.get("DATA_DIR") or BASE_DIR / ".data" / ("own" if token else "demo"))
+        is_own = bool(token) or os.environ.get("DEMO", "").lower() in NO
+        home = Path(
+            os.environ.get("DATA_DIR") or BASE_DIR / ".data" / ("own" if is_own else "demo")
+        )
         memory = remembered(home)
-        is_demo = memory.get("DEMO") == "1" if memory else not token
+        is_demo = memory.get("DEMO") == "1" if memory else not is_own
         if is_demo and token:
             raise CannotStart(
                 f"{home} holds the demo, whose passwords everybody knows."
@@ -86,7 +92,7 @@ class House:
                 f"HOST: with an account of your own it listens on 127.0.0.1 only, not on {host!r}."
                 " docs/deployment.md tells how to serve others."
             )
-        email = os.environ.get("OWNER_EMAIL") or "owner@localhost"
+        email = os.environ.get("OWNER_EMAIL") or ("owner@localhost" if token else "")
         return cls(home.resolve(), host, _port(), is_demo, token, email, password)
 
     @property
@@ -143,6 +149,7 @@ class House:
         else:
             self.running["PROVIDER_API_URLS"] = os.environ.get("VPS_API_URL") or VENDOR_API
         os.environ.update(self.running, DATA_DIR=str(self.home), PYTHONUNBUFFERED="1")
+        os.environ[FIRST_LINK_TOLD] = "1"  # by us, and not by each start of the web server
         return memory
 
     def _first_memory(self) -> dict[str, str]:
@@ -225,6 +232,8 @@ class House:
         """Whoever signs in first, and what they are told."""
         if self.is_demo:
             return supervisor.once("seed_demo", manage("seed_demo", "--started-by-up"))
+        if not self.owner_email:
+            return "  " + supervisor.once("first_run", manage("first_run"))
         password = self.owner_password or secrets.token_urlsafe(12)
         owner = manage("create_owner", f"--email={self.owner_email}", "--first-only")
         is_new = supervisor.once("create_owner", owner, input=password.encode())

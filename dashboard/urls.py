@@ -11,6 +11,7 @@ from dashboard.views import (
     batches,
     connecting,
     figures,
+    first_run,
     health,
     help,
     invitations,
@@ -108,6 +109,11 @@ people = [
     path("auth/2fa/webauthn/reauthenticate/", proof.to_the_page),
     path("auth/2fa/", include("allauth.mfa.urls")),
     path("auth/sessions/", include("allauth.usersessions.urls")),
+    path("first/", first_run.begin, name="first_run"),
+    path("first/<str:secret>/", first_run.open_link, name="open_first_run"),
+    path("setup/", first_run.setup, name="setup"),
+    path("setup/mail/", first_run.test_mail, name="test_mail"),
+    path("setup/done/", first_run.done, name="setup_done"),
     path("auth/", include("allauth.account.urls")),
 ]
 listeners = [

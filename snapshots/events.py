@@ -327,6 +327,7 @@ class Verb(models.TextChoices):
         _("the webhook {webhook} answered that it is gone, and was switched off"),
     )
     WEBHOOK_REMOVED = "webhook.removed", _("removed the webhook {webhook}")
+    INSTALLATION_BEGUN = "installation.begun", _("set this installation up, as its first owner")
     TEAM_CREATED = "team.created", _("created the team {team}")
     TEAM_RENAMED = "team.renamed", _("renamed the team {before} to {team}")
     TEAM_HOLD_SET = (

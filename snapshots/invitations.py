@@ -10,9 +10,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -21,6 +18,7 @@ from django.utils.translation import gettext as _
 from snapshots import events, teams
 from snapshots.errors import Refused
 from snapshots.models import Invitation, Membership, Role, Team, User
+from snapshots.newcomers import check_email, newcomer
 from snapshots.permissions import MANAGE_PEOPLE, TABLE, require
 from snapshots.ranks import check_rank, may_give
 from snapshots.teams import Only, locked, made
@@ -33,7 +31,7 @@ def invite(
     require(actor, MANAGE_PEOPLE, team)
     email = email.strip().lower()
     if email:
-        _check_email(email)
+        check_email(email)
         if Membership.objects.filter(team=team, user__email=email).exists():
             raise Refused(
                 _("%(person)s is in %(team)s already.") % {"person": email, "team": team.name},
@@ -156,16 +154,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
 
 def join(invitation: Invitation, *, name: str, password: str, email: str = "") -> User:
     """A new person, who comes in by this invitation. Raises `Refused`, and then there is nobody."""
-    email = invitation.email or email.strip().lower()
-    user = User(email=email, name=" ".join(name.split())[:100])
-    if not user.name:
-        raise Refused(_("Please say how others shall read of you."), field="name")
-    _check_email(email)
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise Refused(" ".join(error.messages), field="password") from None
-    user.set_password(password)
+    user = newcomer(name=name, email=invitation.email or email, password=password)
     try:
         with transaction.atomic():
             user.save(force_insert=True)
@@ -176,10 +165,3 @@ def join(invitation: Invitation, *, name: str, password: str, email: str = "") -
             field="email",
         ) from None
     return user
-
-
-def _check_email(email: str) -> None:
-    try:
-        validate_email(email)
-    except ValidationError:
-        raise Refused(_("This is not an e-mail address."), field="email") from None

@@ -3,6 +3,7 @@
 from snapshots.models.account import Account
 from snapshots.models.epoch import Epoch
 from snapshots.models.event import Event
+from snapshots.models.first_run import FirstRun
 from snapshots.models.inventory import Server, Snapshot
 from snapshots.models.notices import Delivery, Topic, Webhook, Wish
 from snapshots.models.operation import Attempt, Batch, Kind, Operation, State
@@ -19,6 +20,7 @@ __all__ = [
     "Delivery",
     "Epoch",
     "Event",
+    "FirstRun",
     "Invitation",
     "Kind",
     "Membership",
