@@ -211,6 +211,8 @@ def client_of() -> Any:
         client = Browser()
         client.proves = proves
         client.force_login(user)
+        if proves:
+            prove(client)
         return client
 
     return sign_in

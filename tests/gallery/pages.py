@@ -6,9 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.utils.http import urlencode
 
-from tests.gallery.scene import LONG_NAME, Scene
+from tests.gallery.scene import LONG_NAME, PASSWORD, Scene
 
 
 class Shot(NamedTuple):
@@ -25,6 +27,21 @@ def send(page: Any, **typed: str) -> None:
         page.fill(f"main [name={name}]", words)
     page.click("main form:has(.form-actions, [type=password]) button[type=submit] >> nth=0")
     page.wait_for_load_state()
+
+
+def unproven(page: Any, then: Callable[[Any], None]) -> None:
+    """As if it were long ago that they proved who they are."""
+    cookies = {one["name"]: one["value"] for one in page.context.cookies()}
+    session = SessionStore(cookies[settings.SESSION_COOKIE_NAME])
+    proof = session.pop("proved")
+    session.save()
+    then(page)
+    session["proved"] = proof
+    session.save()
+
+
+def proof_page(page: Any) -> None:
+    page.goto("/auth/reauthenticate/?next=/auth/2fa/")
 
 
 def press(page: Any, button: str) -> None:
@@ -168,7 +185,23 @@ def pages(scene: Scene) -> dict[str, Shot]:
             "alice",
             partial(send, oldpassword="wrong", password1="short", password2="other"),
         ),
-        "again": Shot("/auth/reauthenticate/"),
+        "proof": Shot(
+            f"/snapshots/{snapshot('wiki')}/delete/",
+            "rosa",
+            partial(unproven, then=partial(send, typed="wiki")),
+        ),
+        "proof-of-all-kinds": Shot("/settings/", "zoe", partial(unproven, then=proof_page)),
+        "signing-in": Shot("/auth/2fa/"),
+        "signing-in-full": Shot("/auth/2fa/", "zoe"),
+        "app-on": Shot("/auth/2fa/totp/activate/"),
+        "app-wrong": Shot("/auth/2fa/totp/activate/", "alice", partial(send, code="12")),
+        "app-off": Shot("/auth/2fa/totp/deactivate/", "zoe"),
+        "passkey-add": Shot("/auth/2fa/webauthn/add/"),
+        "codes-new": Shot("/auth/2fa/recovery-codes/generate/", "zoe"),
+        "codes": Shot("/auth/2fa/recovery-codes/", "zoe"),
+        "second-factor": Shot(
+            "/auth/login/", "", partial(send, login="zoe@example.com", password=PASSWORD)
+        ),
         # no
         "403": Shot(f"/snapshots/{snapshot('shop')}/restore/", "vera"),
         "403-team": Shot(f"/team/{northwind}/invite/", "rosa"),

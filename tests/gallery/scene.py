@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.utils import timezone
 
 from snapshots import invitations, teams
@@ -73,9 +75,12 @@ def build() -> Scene:
             ("lena", "Lena Fischer"),
             ("emma", "Emma Sato"),
             ("finn", "Finn Berger"),
+            ("zoe", "Zoe Almeida"),
         )
     }
     User.objects.update(time_zone="Europe/Berlin")
+    TOTP.activate(people["zoe"], "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+    RecoveryCodes.activate(people["zoe"])
     northwind = teams.create_team("Northwind", owner=people["alice"])
     labs = teams.create_team("Southwind Labs", owner=people["finn"])
     harbour = teams.create_team("Harbour", owner=people["emma"])
