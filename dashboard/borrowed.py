@@ -24,11 +24,6 @@ SENTENCES = (
     # allauth.mfa
     _("Authenticator code"),
     _("Code"),
-    _("Passwordless"),
-    _(
-        "Enabling passwordless operation allows you to sign in using just this key, but imposes"
-        " additional requirements such as biometrics or PIN protection."
-    ),
     # django.contrib.auth.password_validation
     ngettext_noop(
         "This password is too short. It must contain at least %d character.",

@@ -125,7 +125,7 @@ class Known(NamedTuple):
 Revisions = dict[int, Seen]
 # Written out: nothing is asked as often, and to build it would take longer than to answer it.
 KNOWN = """
-    SELECT t.id, t.name, m.role, m.scope_id,
+    SELECT t.id, t.name, m.role, m.scope_id, t.second_factor,
         (SELECT COUNT(*) FROM snapshots_epoch WHERE stopped_at IS NOT NULL),
         a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots,
         a.complete_pass_at
@@ -150,9 +150,9 @@ def revisions(request: HttpRequest) -> Revisions:
         with connection.cursor() as cursor:
             cursor.execute(KNOWN, [request.user.pk])
             rows = cursor.fetchall()
-        for team, name, role, scope, stopped, pk, removed_at, *told in rows:
+        for team, name, role, scope, asks_more, stopped, pk, removed_at, *told in rows:
             revision, trouble, paused, *known = told
-            standing[team], request._teams[team] = Standing(role, scope), name
+            standing[team], request._teams[team] = Standing(role, scope, asks_more), name
             request._is_stopped = bool(stopped)
             if pk and not removed_at:
                 request._revisions[pk] = Seen(revision, bool(trouble or paused))

@@ -19,7 +19,7 @@ from dashboard.addresses import own_path
 from dashboard.reader import speak_as_to
 from dashboard.views import errors
 from snapshots import events
-from snapshots.errors import NotAllowed, Refused
+from snapshots.errors import NeedsSecondFactor, NotAllowed, Refused
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -119,7 +119,8 @@ class RefusedToAnswer:
         if isinstance(error, NotAllowed):
             if request.method == "POST":
                 events.refused(error, actor=request.user, team=error.team)
-            return errors.refused(request, str(error), 403)
+            set_up = isinstance(error, NeedsSecondFactor)
+            return errors.refused(request, str(error), 403, set_up=set_up)
         if isinstance(error, Refused):
             return errors.refused(request, str(error), 409)
         return None

@@ -38,6 +38,7 @@ from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard.addresses import own_path
+from dashboard.forms import Needed
 from snapshots.models import User
 
 LASTS = 300  # seconds
@@ -139,15 +140,13 @@ class Proof(forms.Form):
 
     use_required_attribute = False
 
-    proof_password = forms.CharField(
+    proof_password = Needed(
         label=gettext_lazy("Your password"),
-        required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    proof_code = forms.CharField(
+    proof_code = Needed(
         label=gettext_lazy("Code from your app, or a recovery code"),
-        required=False,
         widget=forms.TextInput(
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "dir": "ltr"}
         ),

@@ -227,6 +227,10 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_RECOVERY_CODE_DIGITS = 10
+MFA_FORMS = {
+    "add_webauthn": "dashboard.passkeys.Add",
+    "edit_webauthn": "dashboard.passkeys.Rename",
+}
 MFA_ADAPTER = "dashboard.adapter.SecondFactors"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"

@@ -23,3 +23,7 @@ class Refused(Exception):
 
 class NotAllowed(Refused):
     """Refused for lack of a right. The sentence says which, and who can give it."""
+
+
+class NeedsSecondFactor(NotAllowed):
+    """The right is there; the team wants a second factor before it is used."""

@@ -338,6 +338,14 @@ class Verb(models.TextChoices):
         "team.grace_set",
         _("set the grace before a deletion from {before} to {number} minutes"),
     )
+    TEAM_SECOND_FACTOR_ON = (
+        "team.second_factor_on",
+        _("decided that everybody needs a second factor to act"),
+    )
+    TEAM_SECOND_FACTOR_OFF = (
+        "team.second_factor_off",
+        _("decided that nobody needs a second factor to act"),
+    )
     MEMBER_ADDED = "member.added", _("added {member} as {role}")
     MEMBER_INVITED = "member.invited", _("invited {member} as {role}")
     MEMBER_LINK_MADE = (

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from snapshots import kept
-from snapshots.errors import NotAllowed
+from snapshots.errors import NeedsSecondFactor, NotAllowed
 from snapshots.models import (
     Account,
     Batch,
@@ -26,6 +26,7 @@ from snapshots.models import (
     User,
     Webhook,
 )
+from snapshots.models.people import SECOND_FACTORS
 from snapshots.said import gettext as _
 
 Row = TypeVar("Row", bound=Model)
@@ -47,6 +48,8 @@ APPROVE = "approve"  # reserved
 SCHEDULE = "schedule"  # reserved
 
 RESERVED = frozenset({APPROVE, SCHEDULE})  # in the table, and asked by nothing yet
+
+LOOKING = frozenset({VIEW, READ_AUDIT})
 
 RIGHTS: dict[str, Promise] = {
     VIEW: gettext_lazy("see servers, snapshots and their history"),
@@ -91,7 +94,19 @@ TABLE: dict[str, frozenset[str]] = {
 def may(user: User, right: str, team: Team | int) -> bool:
     """Whether `user` has `right` in `team`. Whoever is inactive, or suspended there, has none."""
     team_id = team if isinstance(team, int) else team.pk
+    return is_granted(user, right, team_id) and not lacks_second_factor(user, right, team_id)
+
+
+def is_granted(user: User, right: str, team_id: int) -> bool:
+    """Whether their role there has it."""
     return user.is_active and right in TABLE.get(user.roles.get(team_id, ""), frozenset())
+
+
+def lacks_second_factor(user: User, right: str, team_id: int) -> bool:
+    """Whether the team wants a second factor for this, and `user` has none. Looking needs none."""
+    standing = user.standing.get(team_id)
+    is_asked = standing is not None and standing.asks_more and right not in LOOKING
+    return is_asked and not user.has_second_factor
 
 
 def may_now(user_id: int | None, right: str, team_id: int, server_id: int | None = None) -> bool:
@@ -104,6 +119,8 @@ def may_now(user_id: int | None, right: str, team_id: int, server_id: int | None
 
     def write() -> QuerySet[Membership, tuple[Any, ...]]:
         members = Membership.objects.filter(user__is_active=True, suspended_at=None)
+        has_factor = Q(user__authenticator__type__in=SECOND_FACTORS)
+        members = members.filter(Q(team__second_factor=False) | has_factor)
         members = members.filter(team=team_id).filter(user=user_id)
         if server_id is not None:
             accounts = Scope.accounts.through.objects.filter(account__servers=server_id)
@@ -127,6 +144,12 @@ def require(user: User, right: str, team: Team, server: Server | None = None) ->
     is_allowed = may(user, right, team)
     if is_allowed and (server is None or reaches(user, server)):
         return
+    if is_granted(user, right, team.pk) and lacks_second_factor(user, right, team.pk):
+        sentence = _(
+            "%(team)s wants a second factor of everybody. Until you have one, you may look but not"
+            " act. Set it up under your settings, Signing in."
+        )
+        raise NeedsSecondFactor(sentence % {"team": team.name}, team=team)
     people = managers(team)
     if is_allowed:
         sentence = _("Your part of %(team)s does not reach so far. %(people)s can change that.")

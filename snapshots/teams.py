@@ -86,6 +86,25 @@ def set_grace(team: Team, minutes: int, *, actor: User) -> None:
             events.record(verb, team=team, actor=actor, before=before, number=minutes)
 
 
+def set_second_factor(team: Team, wanted: bool, *, actor: User) -> None:
+    """Whether everybody needs a second factor to act in the team. For owners who have one."""
+    require(actor, SET_RULES, team)
+    with transaction.atomic():
+        team = locked(team)
+        if team.second_factor == wanted:
+            return
+        if not Membership.objects.filter(team=team, user=actor, role=Role.OWNER).exists():
+            words = _("Only an owner says whether everybody needs a second factor.")
+            raise Refused(words, field="second_factor")
+        if wanted and not actor.has_second_factor:
+            words = _("Set up your own second factor first: without it you could not act here.")
+            raise Refused(words, field="second_factor")
+        team.second_factor = wanted
+        team.save(update_fields=["second_factor"])
+        verb = events.Verb.TEAM_SECOND_FACTOR_ON if wanted else events.Verb.TEAM_SECOND_FACTOR_OFF
+        events.record(verb, team=team, actor=actor)
+
+
 def _name(text: str) -> str:
     name = " ".join(text.split())
     if not name:

@@ -18,14 +18,16 @@ from dashboard.reader import speak_as_to
 from snapshots.whence import request_id
 
 
-def refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
+def refused(
+    request: HttpRequest, sentence: str, status: int, *, set_up: bool = False
+) -> HttpResponse:
     """409 or 403 with the reason. Swapped into a row it would delete the row: so a flash."""
     if request.htmx:
         flash_error(request, sentence)
         response = render(request, "shell/_flashes.html", {"oob": True}, status=status)
         return reswap(response, "none")
     template = "errors/refused.html" if status == 409 else "403.html"
-    return render(request, template, {"sentence": sentence}, status=status)
+    return render(request, template, {"sentence": sentence, "set_up": set_up}, status=status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -41,6 +42,13 @@ class Hold(Told):
         ),
         widget=forms.NumberInput(attrs={"min": 0, "max": LONGEST_GRACE}),
     )
+    second_factor = forms.BooleanField(
+        label=gettext_lazy("Everybody needs a second factor to act here"),
+        help_text=gettext_lazy(
+            "Who has none may look, and is told how to set one up. Only an owner can change this."
+        ),
+        required=False,
+    )
 
 
 def changing(request: HttpRequest, pk: int) -> str:
@@ -55,7 +63,7 @@ def changing(request: HttpRequest, pk: int) -> str:
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     team = found(request, pk)
     require(request.user, SET_RULES, team)
-    form = Hold(posted(request), initial={"seconds": team.hold, "minutes": team.grace})
+    form = Hold(posted(request), initial=now(team))
     if form.tells(partial(save, team, request.user)):
         messages.success(
             request, _("The rules are saved. They hold for what is asked from now on.")
@@ -65,7 +73,12 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "team/rules.html", context, status=422 if form.is_bound else 200)
 
 
-def save(team: Team, actor: User, *, seconds: int, minutes: int) -> None:
+def now(team: Team) -> dict[str, Any]:
+    return {"seconds": team.hold, "minutes": team.grace, "second_factor": team.second_factor}
+
+
+def save(team: Team, actor: User, *, seconds: int, minutes: int, second_factor: bool) -> None:
     with transaction.atomic():
+        teams.set_second_factor(team, second_factor, actor=actor)
         teams.set_hold(team, seconds, actor=actor)
         teams.set_grace(team, minutes, actor=actor)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.functional import Promise
@@ -24,7 +26,17 @@ from dashboard.views.operations import posted, see_other
 from dashboard.views.reach import Place, now
 from snapshots import invitations, ranks, teams
 from snapshots.models import Membership, Role, Team
-from snapshots.permissions import MANAGE_PEOPLE, RESERVED, RIGHTS, TABLE, may, require, why_not
+from snapshots.models.people import SECOND_FACTORS
+from snapshots.permissions import (
+    MANAGE_PEOPLE,
+    RESERVED,
+    RIGHTS,
+    TABLE,
+    lacks_second_factor,
+    may,
+    require,
+    why_not,
+)
 from snapshots.ranks import RANK, grantable
 
 WHAT_ROLES_DO = {
@@ -69,7 +81,9 @@ def index(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     """One team: who is in it, what each role may do, and who is invited."""
     team = found(request, pk)
+    factors = Authenticator.objects.filter(user=OuterRef("user"), type__in=SECOND_FACTORS)
     members = Membership.objects.filter(team=team).select_related("user", "scope")
+    members = members.annotate(has_factor=Exists(factors))
     members = members.prefetch_related("scope__accounts", "scope__tags")
     manages = may(request.user, MANAGE_PEOPLE, team)
     context = {
@@ -82,6 +96,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "rights": table_of_rights(),
         "my_role": Role(request.user.roles[team.pk]),
         "why_not": why_not(request.user, MANAGE_PEOPLE, team),
+        "asks_more": lacks_second_factor(request.user, MANAGE_PEOPLE, team.pk),
     }
     return render(request, "team/page.html", context)
 

@@ -32,10 +32,14 @@ class Users(BaseUserManager["User"]):
 
 
 class Standing(NamedTuple):
-    """What somebody is in a team, and the scope they are limited to: None reaches everything."""
+    """What somebody is in a team, and the scope they are limited to: None reaches everything.
+
+    `asks_more`: the team wants a second factor of everybody.
+    """
 
     role: str
     scope: int | None
+    asks_more: bool = False
 
 
 class User(AbstractUser):
@@ -86,8 +90,14 @@ class User(AbstractUser):
     def standing(self) -> dict[int, Standing]:
         """By team, where not suspended. Read once per object: a request sees one answer."""
         rows = self.memberships.filter(suspended_at=None)
-        told = rows.values_list("team_id", "role", "scope_id")
-        return {team: Standing(role, scope) for team, role, scope in told}
+        told = rows.values_list("team_id", "role", "scope_id", "team__second_factor")
+        return {team: Standing(role, scope, more) for team, role, scope, more in told}
+
+    @cached_property
+    def has_second_factor(self) -> bool:
+        """A passkey or codes from an app; recovery codes alone are none."""
+        mine = User.objects.filter(pk=self.pk, authenticator__type__in=SECOND_FACTORS)
+        return mine.exists()
 
     @property
     def roles(self) -> dict[int, str]:
@@ -105,6 +115,7 @@ class User(AbstractUser):
         return [one.scope for one in self.standing.values() if one.scope is not None]
 
 
+SECOND_FACTORS = ("totp", "webauthn")
 LONGEST_HOLD = 300  # seconds
 LONGEST_GRACE = 30  # minutes; meanwhile nothing else can be asked of the server
 
@@ -119,6 +130,7 @@ class Team(models.Model):
     grace = models.PositiveSmallIntegerField(
         _("grace before a deletion"), default=0, validators=[MaxValueValidator(LONGEST_GRACE)]
     )  # minutes in which a deletion can still be taken back
+    second_factor = models.BooleanField(_("second factor required"), default=False)
 
     def __str__(self) -> str:
         return self.name

@@ -21,7 +21,7 @@ HARMLESS = {
     # looks, choices of one's own, words
     "settings", "theme", "language", "messages", "choose_team", "rename_team", "change_account",
     "look_at_account", "snapshot_about", "snapshot_good", "snapshot_not-good", "snapshot_lock",
-    "snapshot_unlock", "server_tags",
+    "snapshot_unlock",
     # can be taken back, or end something that can be begun again
     "take_snapshot", "take_snapshots", "start_server", "cancel_operation", "hold_operation",
     "release_operation", "pause_account",
@@ -47,7 +47,7 @@ ONLY_READ = {
 DANGEROUS = {
     "restore_snapshot", "delete_snapshot", "delete_snapshots", "give_verdict", "connect_account",
     "replace_token", "remove_account", "team_rules", "invite", "change_role", "remove_member",
-    "suspend_member", "resume_member",
+    "suspend_member", "resume_member", "server_tags",
     "add_webhook",
     "add_own_webhook", "webhook", "new_webhook_secret", "end_old_secret",
 } | proof.OF_ALLAUTH  # fmt: skip
@@ -254,6 +254,11 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
             f"/members/{member.pk}/role/",
             {"role": "admin"},
             "Make Oscar Admin in Northwind.",
+        ),
+        "server_tags": (
+            f"/servers/{old.server_id}/tags/",
+            {"tags": "shop"},
+            "Change the tags of web-1.",
         ),
         "team_rules": (
             f"/team/{team.pk}/rules/",
