@@ -374,7 +374,7 @@ def is_waiting(request: HttpRequest) -> bool:
     if not settings.HEARTBEAT_FILE or heartbeat_age() < SILENCE:
         return False
     due = timezone.now() - SILENCE
-    overdue = visible_accounts(request.user).exclude(paused=Account.Paused.TOKEN)
+    overdue = visible_accounts(request.user).exclude(paused__in=Account.NEEDS_TOKEN)
     return (
         visible_operations(request.user).filter(state=State.QUEUED, due_at__lt=due).exists()
         or overdue.filter(next_pass_at__lt=due).exists()

@@ -119,7 +119,7 @@ def replace_token(account: Account, token: str, *, actor: User) -> None:
         account.refresh_from_db()
         _check_connected(account)
         _put_in(account, token, checked, actor)
-        if account.paused == Account.Paused.TOKEN:
+        if account.paused in Account.NEEDS_TOKEN:
             # A person's pause outlives the token that was refused meanwhile.
             by_person = account.paused_by_id is not None
             account.paused = Account.Paused.PERSON if by_person else Account.Paused.NO
@@ -156,6 +156,25 @@ def token_refused(account: Account) -> None:
         )
         if changed:
             events.record(events.Verb.ACCOUNT_TOKEN_REFUSED, team=account.team, account=account)
+
+
+def key_lost(account: Account) -> None:
+    """No key of ours opens its token: stop sending and say so once."""
+    _move_key(account, Account.Paused.NO, Account.Paused.KEY, events.Verb.ACCOUNT_KEY_LOST)
+
+
+def key_found(account: Account) -> None:
+    """The token opens again: the key was put back."""
+    _move_key(account, Account.Paused.KEY, Account.Paused.NO, events.Verb.ACCOUNT_KEY_FOUND)
+
+
+def _move_key(account: Account, before: str, after: str, verb: events.Verb) -> None:
+    with transaction.atomic():
+        Account.next_revision(account.pk)
+        current = Account.objects.filter(pk=account.pk, token_version=account.token_version)
+        at = timezone.now() if after else None
+        if current.filter(paused=before).update(paused=after, paused_at=at):
+            events.record(verb, team=account.team, account=account)
 
 
 # -- look, pause, change --------------------------------------------------------------------------

@@ -294,6 +294,11 @@ class Verb(models.TextChoices):
             " nothing is sent or read until it is replaced"
         ),
     )
+    ACCOUNT_KEY_LOST = (
+        "account.key_lost",
+        _("{account} needs its token again: no key of ours opens it, and nothing is sent"),
+    )
+    ACCOUNT_KEY_FOUND = "account.key_found", _("the token of {account} can be opened again")
     ACCOUNT_PAUSED = "account.paused", _("paused {account}: nothing is sent, looking goes on")
     ACCOUNT_RESUMED = "account.resumed", _("resumed {account}")
     ACCOUNT_CONNECTED_AGAIN = (
@@ -389,6 +394,7 @@ _TOLD_OF_OTHERS = {
     "snapshot.after_all": Topic.IN_DOUBT,
     "snapshot.gone_locked": Topic.NEEDS_PERSON,
     "account.token_refused": Topic.ACCOUNT_PAUSED,
+    "account.key_lost": Topic.ACCOUNT_PAUSED,
     "account.paused": Topic.ACCOUNT_PAUSED,
 }
 

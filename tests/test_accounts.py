@@ -4,7 +4,7 @@ import pytest
 
 from snapshots import accounts, operations, secrets
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Account, Event, State
+from snapshots.models import Account, Event, Server, State
 from tests.conftest import fresh, take
 
 
@@ -70,6 +70,41 @@ def test_a_lost_key_stops_the_account_and_says_what_to_do(settings, stage, accou
     assert (operation.state, operation.reason) == (State.QUEUED, "key_lost")
     stage.look(account)
     assert fresh(account).trouble
+    assert fresh(account).paused == "key"
+    assert Event.objects.filter(verb="account.key_lost").count() == 1
+    with pytest.raises(Refused, match="Production needs its token again"):
+        take(Server.objects.get(name="db-1"), oscar)
+
+
+def test_pages_of_an_account_whose_key_is_lost_say_what_to_do(
+    settings, stage, account, alice, client_of
+):
+    settings.TOKEN_KEYS = [b"another key" + b"." * 21]
+    stage.look(account)
+    client = client_of(alice)
+    for page in ("/", "/accounts/", f"/accounts/{account.pk}/", "/servers/", "/activity/"):
+        assert client.get(page).status_code == 200
+    assert "This account needs its token again" in client.get(f"/accounts/{account.pk}/").text
+    assert "Production needs its token again" in client.get("/").text
+
+
+def test_a_key_that_is_put_back_is_enough(settings, stage, account):
+    known = settings.TOKEN_KEYS
+    settings.TOKEN_KEYS = [b"another key" + b"." * 21]
+    stage.look(account)
+    settings.TOKEN_KEYS = [*settings.TOKEN_KEYS, *known]
+    stage.later(minutes=10)
+    stage.look(account)
+    assert (fresh(account).paused, fresh(account).trouble) == ("", "")
+    assert Event.objects.filter(verb="account.key_found").count() == 1
+
+
+def test_a_new_token_ends_the_pause_for_a_lost_key(settings, stage, account, alice):
+    settings.TOKEN_KEYS = [b"another key" + b"." * 21]
+    stage.look(account)
+    accounts.replace_token(account, stage.tokens[account.pk], actor=alice)
+    stage.look(account)
+    assert (fresh(account).paused, fresh(account).trouble) == ("", "")
 
 
 def revoke(stage, account):

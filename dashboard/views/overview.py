@@ -180,7 +180,7 @@ def oldest_look(accounts: list[Account]) -> datetime | None:
 
 def next_looks(accounts: list[Account], now: datetime) -> Some:
     """When each account is looked at next, the soonest first."""
-    due = [one for one in accounts if one.paused != Account.Paused.TOKEN]
+    due = [one for one in accounts if one.paused not in Account.NEEDS_TOKEN]
     soonest = Some(sorted(due, key=lambda one: one.next_pass_at)[:LISTED])
     for account in soonest:
         account.is_due = account.next_pass_at <= now + SOON

@@ -73,6 +73,8 @@ def observe(pk: int) -> None:
     try:
         with uncollected():
             servers, snapshots = _read(account, begun)
+            if account.paused == Account.Paused.KEY:
+                accounts.key_found(account)
             _looked(account, begun, servers, snapshots)
     except (wire.ProviderError, CannotOpen) as error:
         _failed(account, begun, error)
@@ -167,6 +169,8 @@ def _failed(account: Account, begun: datetime, error: Exception, words: str = ""
     status = getattr(error, "status", None)
     if status == 401:
         accounts.token_refused(account)
+    if isinstance(error, CannotOpen):
+        accounts.key_lost(account)
     if status == 429:
         budget.slow_down(account.pk)
     words = (words or getattr(error, "message", str(error)))[:300]

@@ -30,9 +30,13 @@ class Account(models.Model):
     class Paused(models.TextChoices):
         NO = "", _("Not paused")
         TOKEN = "token", _("The provider refused the token")
+        KEY = "key", _("It needs its token again")
         PERSON = "person", _("Paused by a person")
         REMOVED = "removed", _("Removed from the team")
 
+    # Nothing can be sent before somebody sees to the token. One whose key is lost is tried again at
+    # each look, so that a key that is put back is enough.
+    NEEDS_TOKEN = (Paused.TOKEN, Paused.KEY)
     # Neither looked at nor sent for. Of a removed account there is no token either.
     NOT_READ = (Paused.TOKEN, Paused.REMOVED)
 

@@ -162,6 +162,8 @@ def check_server(server: Server) -> None:
     check_connected(account)
     if server.gone_at:
         raise Refused(_("The provider no longer lists %(server)s.") % {"server": server.name})
+    if account.paused == Account.Paused.KEY:
+        raise Refused(_("%(account)s needs its token again.") % {"account": account.label})
     if account.paused == Account.Paused.TOKEN:
         raise Refused(
             _("The provider refuses the token of %(account)s. It must be replaced first.")

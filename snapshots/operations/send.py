@@ -44,6 +44,7 @@ def send(pk: int, *, fenced: bool = False) -> None:
     try:
         client = account.client()
     except CannotOpen:
+        accounts.key_lost(account)
         _defer(operation, times.RETRY_MOST, Reason.KEY_LOST)
         return
     with client:
