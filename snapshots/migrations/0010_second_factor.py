@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('snapshots', '0008_grace'),
+        ('snapshots', '0009_first_run'),
     ]
 
     operations = [
