@@ -23,6 +23,7 @@ from django.utils import timezone, translation
 from snapshots import accounts, inventory, operations, teams
 from snapshots.models import Account, Operation, Role, Server, Snapshot, Team, User, append_only
 from snapshots.provider.simulator import Simulator
+from tests import canary
 
 NOW = datetime(2026, 11, 23, 14, 2, tzinfo=UTC)
 
@@ -46,6 +47,19 @@ def a_test_may_empty_its_database() -> None:
         return [*append_only.off(connection.vendor), *flush(*arguments, **more)]
 
     connection.ops.sql_flush = sql_flush
+
+
+@pytest.fixture(scope="session", autouse=True)
+def everything_is_looked_at() -> None:
+    canary.begin()
+
+
+@pytest.fixture(autouse=True)
+def no_token_is_seen_anywhere() -> Iterator[None]:
+    yield
+    canary.look_at_mail()
+    seen, canary.hits = canary.hits, []
+    assert not seen, seen[0]
 
 
 @dataclass

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +25,7 @@ from dashboard.supervisor import tied_to
 from snapshots import accounts
 from snapshots.models import Account, Operation, Server, Snapshot, Team, User
 from snapshots.provider.simulator import Simulator
+from tests import canary
 from tests.conftest import fresh
 from tests.services import start_valkey
 
@@ -64,6 +68,7 @@ class Works:
         for name in names or ("valkey", "worker", "beat"):
             if name == "valkey":
                 self.running[name] = start_valkey(self.port, self.home / "valkey.log")
+                Thread(target=self._overhear, daemon=True).start()
                 continue
             options = {
                 "worker": ["-c", "2", "-l", "WARNING"],
@@ -77,6 +82,17 @@ class Works:
                 start_new_session=True,
                 preexec_fn=tied_to(os.getpid()),  # a killed test leaves no workers behind
             )
+
+    def _overhear(self) -> None:
+        """What everybody says to the broker, until it ends."""
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port)) as broker,
+            (self.home / "broker.log").open("ab") as file,
+        ):
+            broker.sendall(b"MONITOR\r\n")
+            while said := broker.recv(65536):
+                file.write(said)
 
     def kill(self, name: str) -> None:
         """kill -9 of the process and of its children."""
@@ -132,6 +148,9 @@ def works(
         yield works
     finally:
         works.stop()
+        canary.look_at_the_whole_database()
+        for log in tmp_path.glob("*.log"):
+            canary.look(log.read_bytes(), log.name)
 
 
 @pytest.fixture
