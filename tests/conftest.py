@@ -41,12 +41,13 @@ def django_db_modify_db_settings(
 @pytest.fixture(scope="session", autouse=True)
 def a_test_may_empty_its_database() -> None:
     """Nobody else may: the triggers go with the rows, and come back with the `post_migrate`."""
-    flush = connection.ops.sql_flush
+    operations = type(connection.ops)  # a browser's tests have a connection of their own
+    flush = operations.sql_flush
 
-    def sql_flush(*arguments: Any, **more: Any) -> list[str]:
-        return [*append_only.off(connection.vendor), *flush(*arguments, **more)]
+    def sql_flush(self: Any, *arguments: Any, **more: Any) -> list[str]:
+        return [*append_only.off(connection.vendor), *flush(self, *arguments, **more)]
 
-    connection.ops.sql_flush = sql_flush
+    operations.sql_flush = sql_flush
 
 
 @pytest.fixture(scope="session", autouse=True)
