@@ -15,6 +15,7 @@ from snapshots import accounts, events, operations
 from snapshots.errors import Refused
 from snapshots.models import Event
 from tests.pages.factories import a_server, an_account, text
+from tests.pages.test_second_factor import code_of, with_app
 
 PASSWORD = "correct horse battery staple"
 
@@ -145,6 +146,29 @@ def test_a_new_password_and_its_line_are_one(rosa_with_password: Any) -> None:
     words = {"oldpassword": PASSWORD, "password1": new, "password2": new}
     client.post("/auth/password/change/", words)
     assert told(verb="person.password_set") == ["Rosa set a new password"]
+
+
+@pytest.mark.django_db(transaction=True)  # of a new one is told after its commit
+def test_second_factors_that_come_and_go_are_told(rosa: Any, client_of: Any) -> None:
+    client = client_of(rosa)
+    page = client.get("/auth/2fa/totp/activate/")
+    secret = page.context["form"].secret
+    client.post("/auth/2fa/totp/activate/", {"code": code_of(secret)})
+    client.post("/auth/2fa/recovery-codes/generate/")
+    client.post("/auth/2fa/totp/deactivate/")
+    lines = told(actor=rosa, verb__startswith="person.factor")
+    assert "Rosa added a second factor: codes of an app" in lines
+    assert "Rosa removed a second factor: codes of an app" in lines
+    assert any(line.endswith("recovery codes") for line in lines)
+    assert secret not in str(list(Event.objects.values()))
+
+
+def test_a_wrong_code_lets_nobody_in_and_is_told(rosa_with_password: Any) -> None:
+    with_app(rosa_with_password)
+    client = Client()
+    come_in(client)
+    client.post("/auth/2fa/authenticate/", {"code": "000000"})
+    assert told(team=None) == ["Rosa was not let in: the password or the code was wrong"]
 
 
 def test_a_form_from_elsewhere_is_told(rosa: Any, team: Any) -> None:
