@@ -106,7 +106,11 @@ people = [
     path("join/<str:secret>/", invitations.open_link, name="open_invitation"),
     path("auth/reauthenticate/", proof.page, name="account_reauthenticate"),
     path("auth/2fa/reauthenticate/", proof.to_the_page, name="mfa_reauthenticate"),
-    path("auth/2fa/webauthn/reauthenticate/", proof.to_the_page),
+    path(
+        "auth/2fa/webauthn/reauthenticate/",
+        proof.to_the_page,
+        name="mfa_reauthenticate_webauthn",
+    ),
     path("auth/2fa/", include("allauth.mfa.urls")),
     path("auth/sessions/", include("allauth.usersessions.urls")),
     path("first/", first_run.begin, name="first_run"),

@@ -23,9 +23,10 @@ from tests import services
 
 # The browser's driver keeps an event loop running, which other tests cannot bear.
 BROWSER = "tests/browser"
-# Neither the wire, a page in a browser, our own start nor the model depend on the database.
+# Neither the wire, a page in a browser, our own start, who may open what nor the model depend on
+# the database.
 HOUSE = "tests/house"
-ONCE = ("tests/provider", HOUSE, "tests/campaigns/test_model.py", BROWSER)
+ONCE = ("tests/provider", "tests/hardening", HOUSE, "tests/campaigns/test_model.py", BROWSER)
 # The protocol and the client, by their own tests.
 MEASURED = (
     "tests/operations",

@@ -84,7 +84,7 @@ class PersonalForm(forms.ModelForm):
         }
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: HttpRequest) -> HttpResponse:
     form = PersonalForm(request.POST or None, instance=copy(request.user))
     if request.method == "POST" and form.is_valid():
