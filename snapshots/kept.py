@@ -72,7 +72,7 @@ def update(model: type[Model], where: Mapping[str, Any], values: Mapping[str, An
 
     def write() -> Written:
         query = UpdateQuery(model)
-        query.add_q(Q(**where))
+        query.add_q(Q(*where.items()))  # by name, it would sort them
         query.add_update_values(dict(values))
         sql, _values = query.get_compiler(connection=database).as_sql()
         return Written(sql)

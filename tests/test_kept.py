@@ -54,7 +54,7 @@ def test_nothing_and_something_are_written_each_as_what_they_are(operation, orde
 
 
 def test_an_update_whose_row_has_changed_changes_nothing(operation):
-    was = {"id": operation.pk, "version": operation.version}
+    was = {"version": operation.version, "state": State.QUEUED, "id": operation.pk}
     assert kept.update(Operation, was, {"state": State.EXPIRED, "version": 1}) == 1
     assert kept.update(Operation, was, {"state": State.FAILED, "version": 1}) == 0
     assert fresh(operation).state == State.EXPIRED
