@@ -38,7 +38,7 @@ faults: $(VENV)/.dev  ## strike everything, check, and write docs/faults-$(DB).m
 
 proof: export LONG_TESTS := 1
 proof: $(VENV)/.dev  ## the long form of the tests that have one: every status, every body, many races (an hour)
-	@exec $(PY) -m tests.run tests/operations/test_answers.py tests/operations/test_races.py tests/audit/test_chain.py
+	@exec $(PY) -m tests.run tests/operations/test_answers.py tests/operations/test_races.py tests/pages/test_guessing.py tests/audit/test_chain.py
 
 gallery: $(VENV)/.dev  ## take the pictures of docs/gallery.md and the README again
 	@exec $(PY) -m tests.gallery

@@ -10,6 +10,7 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
@@ -18,7 +19,10 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from snapshots import events, secrets
+from dashboard import devices
+from dashboard.proxies import client_address
+from dashboard.templatetags.ui import duration
+from snapshots import events, secrets, tries
 from snapshots.models import User
 
 SECOND_FACTOR = "second factor"  # what the seals of their secrets are bound to
@@ -53,6 +57,25 @@ class NoSignUp(DefaultAccountAdapter):
         wanted = getattr(context.get("user"), "language", "") or translation.get_language()
         with translation.override(wanted):
             return super().render_mail(template_prefix, email, context, headers)
+
+    # -- guessing is slow: see `snapshots.tries`
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request) or "0.0.0.0"  # noqa: S104  # a name for nobody's address
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Counted before it is looked at: what has to wait costs no look at the password."""
+        self.counted = devices.counted(request, credentials.get("email", ""))
+        if wait := tries.take(self.counted):
+            words = _("Too many tries. Try again in %(span)s.") % {"span": duration(wait)}
+            raise ValidationError(words, code="too_many_login_attempts")
+
+    @sensitive_variables()
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            tries.succeeded(self.counted)
+        return user
 
     # -- proving once more who one is: see `dashboard.proof`
 

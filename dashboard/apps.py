@@ -7,10 +7,13 @@ class DashboardConfig(AppConfig):
     name = "dashboard"
 
     def ready(self) -> None:
-        from allauth.account.signals import authentication_step_completed
+        from allauth.account.signals import authentication_step_completed, password_reset
+        from django.contrib.auth.signals import user_logged_in
 
-        from dashboard import signins
+        from dashboard import devices, signins
 
+        user_logged_in.connect(devices.remember)
+        password_reset.connect(devices.remember)
         authentication_step_completed.connect(_step, dispatch_uid="proof")
         signins.listen()
 

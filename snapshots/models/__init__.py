@@ -11,6 +11,7 @@ from snapshots.models.passes import Pass, Sighting
 from snapshots.models.people import LIMITABLE, Invitation, Membership, Role, Standing, Team, User
 from snapshots.models.reason import Reason
 from snapshots.models.scope import Scope, Tag
+from snapshots.models.tries import Tries
 
 __all__ = [
     "LIMITABLE",
@@ -37,6 +38,7 @@ __all__ = [
     "Tag",
     "Team",
     "Topic",
+    "Tries",
     "User",
     "Webhook",
     "Wish",

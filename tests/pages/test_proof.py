@@ -28,7 +28,8 @@ HARMLESS = {
     "resume_account", "withdraw_invitation", "leave_team", "create_team", "test_webhook",
     "resend_message", "switch_webhook_on", "switch_webhook_off", "remove_webhook",
     # before and while somebody signs in
-    "join", "account_login", "account_logout", "account_signup", "account_reset_password",
+    "first_run", "setup", "test_mail", "join", "account_login", "account_logout",
+    "account_signup", "account_reset_password",
     "account_reset_password_from_key", "account_confirm_email", "account_confirm_login_code",
     "mfa_authenticate", "mfa_login_webauthn",
     # asks for the password, or is the proof
@@ -40,7 +41,8 @@ HARMLESS = {
 ONLY_READ = {
     "live", "overview", "help", "figures", "accounts", "account", "servers", "server",
     "server_figures", "snapshots", "snapshot", "batch", "operation", "activity", "team_index",
-    "team", "open_invitation", "webhooks", "healthz", "readyz", "mfa_index", "mfa_list_webauthn",
+    "team", "open_invitation", "open_first_run", "setup_done",
+    "webhooks", "healthz", "readyz", "mfa_index", "mfa_list_webauthn",
     "account_inactive", "account_email_verification_sent", "account_reset_password_done",
     "account_reset_password_from_key_done",
 }  # fmt: skip
