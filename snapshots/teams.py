@@ -195,6 +195,9 @@ def change_role(
     team = membership.team
     require(actor, MANAGE_PEOPLE, team)
     with transaction.atomic():
+        if only or membership.scope_id:  # open pages show what is reached now
+            for pk in team.accounts.order_by("pk").values_list("pk", flat=True):
+                Account.next_revision(pk)
         membership = _locked_member(membership, actor)
         check_rank(actor, team, role, is_self=membership.user_id == actor.pk)
         was = membership.role, membership.scope.words if membership.scope else ""

@@ -104,6 +104,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "server-paused": Shot(server("lab-1"), "finn"),
         "server-refused-token": Shot(server("customer-204"), "finn"),
         "server-viewer": Shot(server("db-1"), "vera"),
+        "server-tags": Shot(server("web-1", "tags/")),
         "server-figures": Shot(server("web-1", "figures/")),
         "snapshot": Shot(f"/snapshots/{snapshot('shop', 1)}/"),
         "snapshot-busy": Shot(f"/snapshots/{snapshot('web-2')}/"),
@@ -153,6 +154,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "team-leave-viewer": Shot(f"/team/{northwind}/leave/", "vera"),
         "member-role": Shot(f"/members/{oscar}/role/"),
         "member-remove": Shot(f"/members/{oscar}/remove/"),
+        "member-suspend": Shot(f"/members/{oscar}/suspend/"),
         "invite": Shot(f"/team/{northwind}/invite/"),
         "invited": Shot(
             f"/team/{labs}/invite/", "finn", lambda page: (page.check("[value=viewer]"), send(page))
@@ -161,6 +163,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "join-as-another": Shot(f"/join/{scene.secret}/", "finn"),
         "join-unknown": Shot("/join/nonsense/", ""),
         # being told, oneself, help
+        "first-run-closed": Shot("/first/", ""),
         "settings": Shot("/settings/"),
         "messages": Shot("/settings/messages/", "lena"),
         "webhooks": Shot("/webhooks/"),

@@ -318,3 +318,26 @@ def test_it_stops_with_the_process_that_started_it(tmp_path: Path) -> None:
     finally:
         kill_all(house.family)
         parent.wait()
+
+
+def test_an_empty_house_says_where_its_first_owner_is_made(tmp_path: Path) -> None:
+    house = House(tmp_path / "data", free_port(), {"DEMO": "0"})
+    try:
+        said = house.start()
+        first = said.split("first owner at ")[1].split()[0]
+        assert first.startswith(f"{house.url}/first/")
+        newer = house.manage("first_run").split("first owner at ")[1].split()[0]
+        assert requests.get(first, timeout=10).status_code == 404
+        browser = requests.Session()
+        page = browser.get(newer, timeout=10)
+        form = {
+            "csrfmiddlewaretoken": page.text.split('name="csrfmiddlewaretoken" value="')[1][:64],
+            **{"email": "ada@example.com", "name": "Ada", "team": "Larkfield"},
+            "password": "a long enough one",
+        }
+        answer = browser.post(page.url, data=form, headers={"Referer": page.url}, timeout=10)
+        assert answer.url == f"{house.url}/setup/"
+        assert "Larkfield" in answer.text
+        assert "There is somebody already" in house.manage("first_run")
+    finally:
+        clean_up(house)

@@ -207,6 +207,23 @@ def test_a_member_is_limited_and_let_go_again(web, team, alice, rosa, client_of)
     assert fresh(member).scope is None
 
 
+def test_an_open_list_shows_what_is_reached_now(web, rosa, alice, client_of):
+    beside = a_server(web.account, "db-1")
+    client = client_of(rosa)
+    watch = client.get("/servers/").context["live"]
+    only = Only(tags=list(web.tags.all()))
+    teams.change_role(rosa.memberships.get(), Role.RESTORER, actor=alice, only=only)
+    polled = {"scope": "servers", "since": watch.since, "list": watch.list}
+    answer = client.get("/live/", polled)
+    assert "web-1" in answer.content.decode() and "db-1" not in answer.content.decode()
+    since = client.get("/servers/").context["live"].since
+    assert (
+        client.get("/live/", {"scope": f"server:{beside.pk}", "since": watch.since}).status_code
+        == 404
+    )
+    assert client.get("/live/", polled | {"since": since}).status_code == 204
+
+
 def test_others_do_not_read_what_somebody_is_limited_to(limited, team, vera, client_of):
     assert "only #web" not in text(client_of(vera).get(f"/team/{team.pk}/"))
     assert "only #web" in text(client_of(limited).get(f"/team/{team.pk}/"))
