@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from dashboard.templatetags.ui import shown
+from snapshots import operations
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Server, Snapshot
+from snapshots.models import Server, Snapshot, User
 from snapshots.models.marks import DESCRIBED
 
 # -- asking for something -------------------------------------------------------------------------
@@ -196,7 +197,7 @@ class TakeSnapshots(Ask):
 
 
 class Restore(Ask):
-    """`seen` is the digest of the facts on the page. If they change, they must be read again."""
+    """`seen` is the plan that the page shows. If its facts change, they must be read again."""
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     typed = Needed(
@@ -206,29 +207,25 @@ class Restore(Ask):
     safety_snapshot = forms.BooleanField(
         label=gettext_lazy("Take a snapshot of the current state first"), required=False
     )
-    without_net = forms.BooleanField(
-        label=gettext_lazy("Go on without a safety snapshot"),
-        error_messages={
-            "required": gettext_lazy(
-                "Tick this to go on without a safety snapshot, or free a slot."
-            )
-        },
+    why_without = forms.CharField(
+        label=gettext_lazy("If you go without: why"),
+        help_text=gettext_lazy("Kept in the history. Leave it empty if the snapshot is taken."),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, data: Any = None, *, seen: str, name: str, slot_is_free: bool) -> None:
-        self.facts_changed = data is not None and data.get("seen", "") != seen
-        super().__init__(data, initial={"seen": seen, "safety_snapshot": slot_is_free})
-        self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": shown(name)}
-        self.fields["without_net"].required = not (data and data.get("safety_snapshot"))
-        if slot_is_free:
-            del self.fields["without_net"]
+    def __init__(
+        self, data: Any = None, *, plan: operations.Plan, actor: User, slot_is_free: bool
+    ) -> None:
+        seals = plan.sealed(actor)
+        super().__init__(data, initial={"seen": seals, "safety_snapshot": slot_is_free})
+        name = shown(plan.snapshot.server.name)
+        self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": name}
         # Once asked for, it is for the domain to refuse in words, not for the form to drop.
         self.fields["safety_snapshot"].disabled = not slot_is_free and data is None
-        self._fresh = seen
-
-    def clean(self) -> dict[str, Any]:
-        """That the box was ticked is all there is to know of it."""
-        return {name: value for name, value in self.cleaned_data.items() if name != "without_net"}
+        seen = data.get("seen", "") if data is not None else seals
+        self.facts_changed = not operations.is_same(seen, plan, actor=actor)
+        self._fresh = seals
 
     def read_again(self) -> None:
         """After a refusal: the page now shows fresh facts, and their confirmation starts anew."""

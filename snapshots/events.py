@@ -130,6 +130,10 @@ class Verb(models.TextChoices):
         "restore.stop_asked",
         _("asked to stop the restore of {server} when its safety snapshot has ended"),
     )
+    RESTORE_BARE = (
+        "restore.bare",
+        _("restores {server} without a safety snapshot: {words}"),
+    )
     RESTORE_HELD = (
         "restore.held",
         _("holds the restore of {server}: it is not sent until somebody lets it go on"),

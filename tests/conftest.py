@@ -244,7 +244,9 @@ def take(server: Server, actor: User, name: str = "before-update", **more: Any) 
 def restore(snapshot: Snapshot, actor: User, **more: Any) -> Operation:
     more.setdefault("request_key", uuid.uuid4())
     more.setdefault("typed", snapshot.server.name)
-    more.setdefault("seen", operations.facts(snapshot)["digest"])
+    more.setdefault("seen", operations.plan(snapshot).sealed(actor))
+    if not more.get("safety_snapshot"):
+        more.setdefault("why_without", "It is a test server")
     return operations.request_restore(snapshot, actor=actor, **more)
 
 

@@ -173,8 +173,19 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "is_in_hold": bool(operation.hold_until and operation.hold_until > now),
         "why_not": why_not(user, right, operation.account.team),
         "start": start_offer(operation.server, user) if operation.is_ended else None,
+        "undo": undo(operation, child),
         "form": Verdict(),
     }
+
+
+def undo(restore: Operation, child: Operation | None) -> str:
+    """Whether the way back is there, gone, or not looked up since; empty if there was none."""
+    if child is None or child.snapshot is None or restore.state != State.SUCCEEDED:
+        return ""
+    if child.snapshot.gone_at:
+        return "gone"
+    looked, ended = restore.account.complete_pass_at, restore.ended_at
+    return "there" if looked and ended and looked > ended else "unknown"
 
 
 def together(operation: Operation) -> list[Operation]:

@@ -116,30 +116,27 @@ def in_words(right: str, words: Promise) -> Callable[[HttpRequest, int], str]:
 def restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask to overwrite a server, after saying what that means."""
     snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
-    plan = plan_for(snapshot)
+    plan, slots = operations.plan(snapshot), slots_for(snapshot)
     form = Restore(
-        posted(request),
-        seen=plan["digest"],
-        name=snapshot.server.name,
-        slot_is_free=plan["slot_is_free"],
+        posted(request), plan=plan, actor=request.user, slot_is_free=slots["slot_is_free"]
     )
     if not form.is_valid():  # a page that is only asked for, too
         require(request.user, RESTORE, snapshot.account.team)
     elif done := form.tell(partial(operations.request_restore, snapshot, actor=request.user)):
         return see_other(request, "operation", done.pk)
     form.read_again()
-    return confirm(request, "snapshots/restore.html", snapshot, form, plan)
+    return confirm(request, "snapshots/restore.html", snapshot, form, slots | {"plan": plan})
 
 
-def plan_for(snapshot: Snapshot) -> dict[str, Any]:
-    """What a restore means, as far as we know."""
+def slots_for(snapshot: Snapshot) -> dict[str, Any]:
+    """Whether there is room for a safety snapshot, and what could make some."""
     taken = operations.slots_taken(snapshot.server)
     limit = snapshot.account.slots
-    plan = operations.facts(snapshot) | {"taken": taken, "slot_is_free": len(taken) < limit}
-    if not plan["slot_is_free"]:
+    slots: dict[str, Any] = {"taken": taken, "slot_is_free": len(taken) < limit}
+    if not slots["slot_is_free"]:
         others = snapshot.server.snapshots.filter(gone_at=None).exclude(pk=snapshot.pk)
-        plan["deletable"] = [one for one in others.order_by("created_at") if one.is_completed]
-    return plan
+        slots["deletable"] = [one for one in others.order_by("created_at") if one.is_completed]
+    return slots
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -21,10 +21,10 @@ from snapshots.operations.epoch import is_doubtful
 from snapshots.operations.hindrances import against_creates, against_deletes
 from snapshots.operations.lines import line, lines
 from snapshots.operations.marks import describe, lock, mark_good, unlock, unmark_good
+from snapshots.operations.plan import Fate, Plan, is_same, plan
 from snapshots.operations.rules import (
     busy,
     check_name,
-    facts,
     removed,
     right_for,
     slots_taken,
@@ -38,6 +38,8 @@ __all__ = [
     "Recommended",
     "Slot",
     "Use",
+    "Fate",
+    "Plan",
     "against_creates",
     "against_deletes",
     "busy",
@@ -47,16 +49,17 @@ __all__ = [
     "delete_phrase",
     "describe",
     "due",
-    "facts",
     "give_verdict",
     "hold",
     "is_doubtful",
     "last_known_good",
+    "is_same",
     "line",
     "lines",
     "lock",
     "mark_good",
     "recommend",
+    "plan",
     "release",
     "removed",
     "request_create",

@@ -18,6 +18,7 @@ from snapshots.models import (
     Kind,
     Operation,
     Reason,
+    RestorePlan,
     Server,
     Snapshot,
     State,
@@ -27,6 +28,7 @@ from snapshots.models import (
 from snapshots.models.operation import HOLDING, NOT_SENT
 from snapshots.operations import epoch, marks, times
 from snapshots.operations.audited import audited
+from snapshots.operations.plan import Shown, check_same, digest, newer, opened, plan
 from snapshots.operations.rules import (
     RIGHT,
     busy,
@@ -38,8 +40,7 @@ from snapshots.operations.rules import (
     check_slot,
     check_snapshot,
     check_typed,
-    facts,
-    newer,
+    check_why,
     right_for,
 )
 from snapshots.operations.states import move
@@ -111,12 +112,14 @@ def request_restore(
     seen: str,
     request_key: UUID,
     safety_snapshot: bool = False,
+    why_without: str = "",
 ) -> Operation:
     """Ask to overwrite a server with `snapshot`.
 
-    `typed` must be the server's name and `seen` the `facts(snapshot)["digest"]` of the page that
-    was confirmed. With `safety_snapshot` the current state is snapshotted first, and the restore
-    is sent only after the provider lists that snapshot as completed. Raises `Refused`.
+    `typed` must be the server's name and `seen` the plan that the confirmed page carried
+    (`plan(snapshot).sealed(actor)`). With `safety_snapshot` the current state is snapshotted first,
+    and the restore is sent only after the provider lists that snapshot as completed; without,
+    `why_without` must say why. Raises `Refused`.
     """
     server = snapshot.server
     with audited(actor, server, snapshot):
@@ -130,16 +133,16 @@ def request_restore(
             return again
         check_server(server)
         check_snapshot(snapshot)
-        if seen != facts(snapshot)["digest"]:
-            raise Refused(
-                _("What this page showed has changed meanwhile. Please read it again and confirm.")
-            )
+        shown = opened(seen, actor=actor)
+        check_same(shown, plan(snapshot))
         check_typed(typed, server.name, Kind.RESTORE, server, actor)
+        why_without = "" if safety_snapshot else check_why(why_without)
+        kept = _kept(shown, operation, why_without)
         if not safety_snapshot:
-            return _insert(operation)
+            return _insert(operation, kept=kept)
         check_slot(server, field="safety_snapshot")
         operation.send_before = operation.created_at + times.SEND_BEFORE_CAP
-        return _insert(operation, child=_safety_snapshot(operation, actor))
+        return _insert(operation, kept=kept, child=_safety_snapshot(operation, actor))
 
 
 def request_delete(
@@ -315,6 +318,7 @@ def _confirmed(kind: Kind, snapshot: Snapshot) -> dict[str, Any]:
         seen["status"] = snapshot.status
     if kind == Kind.RESTORE:
         seen["server_name"] = snapshot.server.name
+        seen["server_status"] = snapshot.server.status
         seen["newer"] = sorted(other.remote_id for other in newer(snapshot))
     return seen
 
@@ -334,9 +338,20 @@ def _safety_snapshot(restore: Operation, actor: User) -> Operation:
     return child
 
 
+def _kept(shown: Shown, operation: Operation, why_without: str) -> RestorePlan:
+    return RestorePlan(
+        operation=operation,
+        facts=shown.facts,
+        digest=digest(shown.facts),
+        shown_at=shown.at,
+        why_without=why_without,
+    )
+
+
 def _insert(
     operation: Operation,
     *,
+    kept: RestorePlan | None = None,
     child: Operation | None = None,
     followers: Sequence[Operation] = (),
     answer: Operation | None = None,
@@ -354,6 +369,10 @@ def _insert(
                 child.parent = operation
             for row in filter(None, (operation, child)):
                 _write(row, revision)
+            if kept:
+                kept.save(force_insert=True)
+                if words := kept.why_without:
+                    _tell(operation, events.Verb.RESTORE_BARE, operation.asked_by, words)
             for row in followers:
                 _write(_waiting(row), revision)
             if operation.batch_id is None:  # a batch announces all of its own at once
@@ -392,7 +411,9 @@ def _write(row: Operation, revision: int) -> None:
     _tell(row, events.Verb(f"{row.kind}.asked"), row.asked_by)
 
 
-def _tell(operation: Operation, verb: events.Verb, actor: User | None) -> None:
+def _tell(
+    operation: Operation, verb: events.Verb, actor: User | None, words: str | None = None
+) -> None:
     events.record(
         verb,
         team=operation.team,
@@ -401,6 +422,7 @@ def _tell(operation: Operation, verb: events.Verb, actor: User | None) -> None:
         server=operation.server,
         snapshot=operation.snapshot,
         operation=operation,
+        **({} if words is None else {"words": words}),
     )
 
 

@@ -1,11 +1,8 @@
-"""What may be asked of a server or a snapshot, and the facts a person decides on."""
+"""What may be asked of a server or a snapshot."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from typing import Any
 
 from django.utils import timezone
 
@@ -31,49 +28,6 @@ def right_for(operation: Operation) -> str:
     """The right to decide about `operation`. A safety snapshot is part of its restore."""
     parent = operation.parent
     return RIGHT[Kind(parent.kind if parent else operation.kind)]
-
-
-def facts(snapshot: Snapshot) -> dict[str, Any]:
-    """What a restore of `snapshot` means, as far as we know, and a digest of just that.
-
-    `newer` are the server's snapshots that are younger; `age` is how far back the server goes.
-    """
-    server = snapshot.server
-    younger = newer(snapshot)
-    unknown = undated(snapshot)
-    shown = {
-        **snapshot.fingerprint,
-        "status": snapshot.status,
-        "server_name": server.name,
-        "address": server.address,
-        "newer": [other.remote_id for other in younger],
-        "undated": [other.remote_id for other in unknown],
-    }
-    return {
-        "newer": younger,
-        "undated": unknown,
-        "age": timezone.now() - snapshot.created_at if snapshot.created_at else None,
-        "digest": hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest(),
-    }
-
-
-def newer(snapshot: Snapshot) -> list[Snapshot]:
-    """The server's listed snapshots that are younger than `snapshot`, oldest first."""
-    if snapshot.created_at is None:
-        return []
-    return list(
-        snapshot.server.snapshots.filter(
-            gone_at__isnull=True, created_at__gt=snapshot.created_at
-        ).order_by("created_at", "id")
-    )
-
-
-def undated(snapshot: Snapshot) -> list[Snapshot]:
-    """The server's other listed snapshots of which nobody can say whether they are younger."""
-    others = snapshot.server.snapshots.filter(gone_at__isnull=True).exclude(pk=snapshot.pk)
-    if snapshot.created_at is not None:
-        others = others.filter(created_at__isnull=True)
-    return list(others.order_by("id"))
 
 
 def slots_taken(server: Server) -> list[str]:
@@ -206,6 +160,25 @@ def check_snapshot(snapshot: Snapshot, *, deleting: bool = False) -> None:
                 "reason": snapshot.lock_reason,
             }
         )
+
+
+def check_why(words: str) -> str:
+    """Why somebody goes without a safety snapshot, tidied. Raises `Refused`."""
+    words = " ".join(words.split())
+    if not words:
+        raise Refused(
+            _(
+                "Please say why you go without a safety snapshot: it is the only way back."
+                " It is kept in the history."
+            ),
+            field="why_without",
+        )
+    if len(words) > 500:
+        raise Refused(
+            _("The reason has %(count)d characters; 500 fit.") % {"count": len(words)},
+            field="why_without",
+        )
+    return words
 
 
 def check_slot(server: Server, *, field: str | None = None) -> None:

@@ -176,11 +176,11 @@ def _changes(
     confirmed = operation.confirmed
     now: dict[str, Any] = {"name": item.name, "created_at": _iso(item.created_at)}
     if operation.kind == Kind.RESTORE:
-        now["server_name"] = server.name
+        now |= {"server_name": server.name, "server_status": server.status}
     changes = [
         f"{name}: {confirmed[name]} → {value}"
         for name, value in now.items()
-        if confirmed[name] != value
+        if confirmed.get(name, value) != value
     ]
     if operation.kind == Kind.RESTORE and item.created_at:
         ours = set(operation.children.values_list("remote_id", flat=True))
@@ -234,7 +234,10 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
             number=operation.attempt_count + 1,
             claimed_at=now,
             deadline=now + times.CLAIM,
-            pre_image={"snapshots": [item.id for item in look.snapshots]},
+            pre_image={
+                "snapshots": [item.id for item in look.snapshots],
+                "server_status": look.server.status if look.server else "",
+            },
         )
         won = move(
             operation,

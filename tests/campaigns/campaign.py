@@ -158,10 +158,10 @@ def furnish() -> None:
     call_command("createcachetable")
 
 
-def team_of(name: str) -> tuple[User, Team]:
+def team_of(name: str, *, hold: int = 0) -> tuple[User, Team]:
     alice = User.objects.create_user("alice@example.com", PASSWORD, name="Alice")
     team = teams.create_team(name, owner=alice)
-    team.hold = 3  # seconds, which no pace scales
+    team.hold = hold  # seconds, which no pace scales
     team.save()
     return alice, team
 
@@ -200,7 +200,7 @@ def open_accounts(
 
 def settle_in(town: Town, order: Order, notes: Notes) -> tuple[list[str], list[Person]]:
     """A team of several people, with accounts and servers that have a few snapshots each."""
-    alice, team = team_of("Northwind")
+    alice, team = team_of("Northwind", hold=3)
     shares = [[f"web-{n}-{m}" for m in range(order.servers)] for n in range(order.accounts)]
     pks, tokens = open_accounts(town, team, alice, shares, forgetful=1)
     servers = list(Server.objects.order_by("pk").values_list("pk", flat=True))

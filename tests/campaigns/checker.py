@@ -23,7 +23,7 @@ Entry = dict[str, Any]
 Target = tuple[str, str]  # a kind, and the marker (create), snapshot (restore, delete) or server
 
 # Verbs that tell of an operation without moving it, and those whose state has another name.
-NO_MOVE = ("asked", "slow", "stop_asked", "start_now")
+NO_MOVE = ("asked", "slow", "stop_asked", "start_now", "bare")
 NAMED = {
     "turn": State.QUEUED,
     "released": State.QUEUED,

@@ -191,7 +191,8 @@ def _click_all(browser: Browser, share: list[Case]) -> None:
             case "start":
                 path, more = f"/servers/{server.pk}/start/", {}
             case "restore":
-                path, more = f"/snapshots/{first}/restore/", {}
+                why = {"why_without": "It is a crash point"}
+                path, more = f"/snapshots/{first}/restore/", why
             case "create, restore":
                 path, more = f"/snapshots/{first}/restore/", {"safety_snapshot": "on"}
             case "delete":

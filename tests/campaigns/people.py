@@ -220,9 +220,11 @@ class Person(threading.Thread):
         page = self.browser.read(path)
         if form := form_of(page, path):
             form["typed"] = typed(page)
-            if self.chance.random() < 0.2:
-                form["safety_snapshot"] = "on"
             what = path.split("/")[3]
+            if what == "restore" and self.chance.random() < 0.2:
+                form["safety_snapshot"] = "on"
+            elif what == "restore":
+                form["why_without"] = "It is a campaign"
             self.browser.send(what, path, form, twice=twice)
 
     def take_several(self) -> None:

@@ -185,7 +185,8 @@ def take(browser: Browser, server: Server) -> int:
 def restore(browser: Browser, server: Server) -> int:
     path = f"/snapshots/{Snapshot.objects.filter(server=server).latest('created_at').pk}/restore/"
     page = browser.read(path)
-    return _asked(browser, path, (form_of(page, path) or {}) | {"typed": typed(page)})
+    form = (form_of(page, path) or {}) | {"typed": typed(page)}
+    return _asked(browser, path, form | {"why_without": "It is measured"})
 
 
 def _asked(browser: Browser, path: str, form: dict[str, str]) -> int:

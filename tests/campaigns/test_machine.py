@@ -192,7 +192,8 @@ class Machine(RuleBasedStateMachine):
                 form = partial(operations.request_deletes, chosen, **more)
             case _:
                 more |= {"typed": chosen[0].server.name, "safety_snapshot": "safely" in what}
-                more["seen"] = operations.facts(chosen[0])["digest"]
+                more["seen"] = operations.plan(chosen[0]).sealed(self.rosa)
+                more["why_without"] = "It is a test server"
                 form = partial(operations.request_restore, chosen[0], **more)
         self.ask(partial(form, request_key=key), killed)
 

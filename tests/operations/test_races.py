@@ -27,7 +27,8 @@ from tests.pages.factories import a_server, a_snapshot, an_account
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PEOPLE = 20
-Click = Callable[[str, dict[str, str]], requests.Response]
+Form = dict[str, str]
+Click = Callable[[str, Form], requests.Response]
 
 
 def a_browser(site: str, signed_in: Browser) -> Click:
@@ -40,7 +41,7 @@ def a_browser(site: str, signed_in: Browser) -> Click:
     secret = "x" * 32  # a browser gets it with a page; it is the same in cookie and form
     session.cookies.set(settings.CSRF_COOKIE_NAME, secret)
 
-    def click(address: str, form: dict[str, str]) -> requests.Response:
+    def click(address: str, form: Form) -> requests.Response:
         form = {"csrfmiddlewaretoken": secret, "request_key": str(uuid.uuid4()), **form}
         return session.post(f"{site}{address}", form, allow_redirects=False, timeout=60)
 
@@ -52,14 +53,17 @@ def people_at_once(clicks: list[Click]) -> Iterator[Callable[..., list[requests.
     """Gives what lets all of them click on the same thing, in the same moment."""
     ready = Barrier(len(clicks))
 
-    def wait_and_click(click: Click, address: str, form: dict[str, str]) -> requests.Response:
+    def wait_and_click(click: Click, address: str, form: Form) -> requests.Response:
         ready.wait(30)
         return click(address, form)
 
     with ThreadPoolExecutor(len(clicks)) as people:
 
-        def all_click(address: str, form: dict[str, str]) -> list[requests.Response]:
-            waiting = [people.submit(wait_and_click, one, address, form) for one in clicks]
+        def all_click(address: str, forms: list[Form]) -> list[requests.Response]:
+            waiting = [
+                people.submit(wait_and_click, one, address, form)
+                for one, form in zip(clicks, forms, strict=True)
+            ]
             return [one.result(90) for one in waiting]
 
         yield all_click
@@ -75,11 +79,13 @@ def test_of_twenty_people_on_one_server_at_once_one_is_accepted(live_server, tea
     clicks = [a_browser(live_server.url, client_of(person)) for person in people]
     with people_at_once(clicks) as all_click:
         for snapshot in Snapshot.objects.select_related("server__account"):
-            form = {"typed": snapshot.server.name, "seen": operations.facts(snapshot)["digest"]}
-            answers = all_click(f"/snapshots/{snapshot.pk}/restore/", form)
+            plan = operations.plan(snapshot)
+            form = {"typed": snapshot.server.name, "safety_snapshot": "on"}
+            forms = [form | {"seen": plan.sealed(person)} for person in people]
+            answers = all_click(f"/snapshots/{snapshot.pk}/restore/", forms)
             statuses = sorted(answer.status_code for answer in answers)
             assert statuses == [303] + [422] * (PEOPLE - 1)
-            first = Operation.objects.get(server=snapshot.server).asked_by_name
+            first = Operation.objects.get(server=snapshot.server, parent=None).asked_by_name
             told = [one for one in answers if one.status_code == 422]
             assert all(f"{first} asked to restore it to nightly" in one.text for one in told)
     assert Operation.objects.filter(state=State.QUEUED).count() == servers

@@ -82,7 +82,7 @@ def test_an_operator_may_take_but_not_restore(snapshot, oscar):
 
 
 def test_what_changed_since_the_page_was_opened_must_be_read_again(stage, account, snapshot, rosa):
-    seen = operations.facts(snapshot)["digest"]
+    seen = operations.plan(snapshot).sealed(rosa)
     stage.provider.snapshot(snapshot.server.remote_id, "fresh")
     stage.look(account)
     with pytest.raises(Refused, match="has changed meanwhile"):

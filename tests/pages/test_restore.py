@@ -34,6 +34,7 @@ def test_the_page_names_the_server_the_snapshot_and_what_will_be_lost(old, web, 
         "web-1 goes back 11 days. Everything written to its disk since then is lost.",
         "This cannot be undone.",
         "web-1 is running. The provider stops it by itself",
+        "Whether web-1 was running or stopped when pre-upgrade was taken is not known here.",
         "There is 1 newer snapshot: nightly",
         "plan as if they do not",
         "Passwords, keys and certificates",
@@ -56,12 +57,20 @@ def test_without_scripts_typing_the_name_asks_for_the_restore(old, rosa, client_
     assert "The safety snapshot comes first." in page
 
 
-def test_the_safety_snapshot_can_be_left_out(old, rosa, client_of):
+def test_the_safety_snapshot_can_be_left_out_for_a_reason(old, rosa, client_of):
     client = client_of(rosa)
     sent = form_on(client.get(address(old)), address(old)) | {"typed": "web-1"}
     del sent["safety_snapshot"]
-    client.post(address(old), sent)
-    assert not Operation.objects.get().children.exists()
+    answer = client.post(address(old), sent)
+    assert answer.status_code == 422
+    assert "Please say why you go without a safety snapshot" in text(answer)
+    assert form_on(answer, address(old))["typed"] == "web-1"
+    client.post(address(old), sent | {"why_without": " Rebuilt  daily "})
+    operation = Operation.objects.get()
+    assert not operation.children.exists()
+    assert operation.plan.why_without == "Rebuilt daily"
+    line = "Rosa restores web-1 without a safety snapshot: Rebuilt daily"
+    assert line in text(client.get(f"/operations/{operation.pk}/"))
 
 
 def test_a_wrong_name_is_told_and_nothing_is_lost(old, web, rosa, client_of):
@@ -95,7 +104,7 @@ def test_facts_that_changed_are_shown_anew_and_must_be_confirmed_anew(old, web, 
     answer = client.post(address(old), sent)
     assert answer.status_code == 422
     page = text(answer)
-    assert "What this page showed has changed meanwhile." in page
+    assert "has changed meanwhile: a new snapshot, taken-meanwhile. Please read it" in page
     assert "taken-meanwhile" in page
     again = form_on(answer, address(old))
     assert again["typed"] == ""
@@ -105,7 +114,9 @@ def test_facts_that_changed_are_shown_anew_and_must_be_confirmed_anew(old, web, 
 
 
 def test_a_digest_that_was_made_up_is_not_believed(old, rosa, client_of):
-    answer = client_of(rosa).post(address(old), {"typed": "web-1", "seen": "0" * 64})
+    answer = client_of(rosa).post(
+        address(old), {"typed": "web-1", "seen": "0" * 64, "safety_snapshot": "on"}
+    )
     assert answer.status_code == 422
     assert not Operation.objects.exists()
 
@@ -136,9 +147,9 @@ def test_at_five_of_five_there_is_no_safety_snapshot_and_the_page_says_why(
     assert not Operation.objects.exists()  # what was asked for is not dropped in silence
     unsaid = client.post(address(old), sent | {"typed": "web-1"})
     assert unsaid.status_code == 422
-    assert "Tick this to go on without a safety snapshot, or free a slot." in text(unsaid)
+    assert "Please say why you go without a safety snapshot" in text(unsaid)
     assert not Operation.objects.exists()
-    client.post(address(old), sent | {"typed": "web-1", "without_net": "on"})
+    client.post(address(old), sent | {"typed": "web-1", "why_without": "No slot is free"})
     assert not Operation.objects.get().children.exists()
 
 
@@ -162,8 +173,8 @@ def test_a_snapshot_that_is_gone_cannot_be_restored(old, rosa, client_of):
     old.save()
     client = client_of(rosa)
     assert "so web-1 cannot be restored to it" in text(client.get(address(old)))
-    seen = operations.facts(old)["digest"]
-    answer = client.post(address(old), {"typed": "web-1", "seen": seen})
+    seen = operations.plan(old).sealed(rosa)
+    answer = client.post(address(old), {"typed": "web-1", "seen": seen, "safety_snapshot": "on"})
     assert answer.status_code == 422
 
 
