@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from django.core import signing
-from django.db.models import TextChoices
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -30,12 +30,12 @@ RESTORES_ASKED = 20  # the last of an account, of what became of newer snapshots
 NOTICED_WITHIN = timedelta(minutes=30)  # what a restore deleted is no longer listed by then
 
 
-class Fate(TextChoices):
+class Fate(StrEnum):
     """What became of newer snapshots in the restores of an account so far."""
 
-    KEPT = "kept", gettext_lazy("newer snapshots stay")
-    DELETED = "deleted", gettext_lazy("newer snapshots are deleted by the provider")
-    UNKNOWN = "unknown", gettext_lazy("it is not known whether newer snapshots stay")
+    KEPT = "kept"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Plan:
             "newer": {one.remote_id: one.name for one in self.newer},
             "undated": {one.remote_id: one.name for one in self.undated},
             "since": self.since,
-            "fate": self.fate.value,
+            "fate": self.fate,
         }
 
     @property
