@@ -266,10 +266,11 @@ def end_when_twice(over: threading.Event, until: float, history: History) -> Non
 
 
 def undecided() -> list[Operation]:
-    """What neither has ended nor stands before a person, nor behind what does."""
+    """What neither has ended nor waits for a person's word, nor stands behind what does."""
     connection.close()
-    left = Operation.objects.filter(state__in=OPEN).exclude(state=State.NEEDS_PERSON)
-    asked = Operation.objects.filter(state=State.NEEDS_PERSON).values("lock_key")
+    with_people = (State.NEEDS_PERSON, State.HELD)
+    left = Operation.objects.filter(state__in=OPEN).exclude(state__in=with_people)
+    asked = Operation.objects.filter(state__in=with_people).values("lock_key")
     return list(left.exclude(lock_key__in=asked))
 
 

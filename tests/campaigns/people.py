@@ -185,7 +185,7 @@ class Person(threading.Thread):
         operations = re.findall(r'href="(/operations/\d+/)"', page)
         if "Needs a person" in page and operations:
             self.judge(operations)
-        elif "On hold" in page and operations and (again < 0.5 or self.only_judge.is_set()):
+        elif "Held" in page and operations and (again < 0.5 or self.only_judge.is_set()):
             self.think_over("release", operations)
         elif self.only_judge.is_set() or not page:
             return

@@ -92,11 +92,11 @@ def test_what_changed_since_the_page_was_opened_must_be_read_again(stage, accoun
 def test_of_a_snapshot_without_a_date_nobody_can_say_what_is_younger(snapshot, server):
     nightly = server.snapshots.get(name="nightly")
     lost = a_snapshot(server, "lost", created_at=None)
-    facts = operations.facts(lost)
-    assert (facts["newer"], facts["undated"], facts["age"]) == ([], [nightly, snapshot], None)
-    facts = operations.facts(snapshot)
-    assert (facts["newer"], facts["undated"]) == ([nightly], [lost])
-    assert facts["age"] == timedelta(days=2, seconds=1)  # which the look at it took
+    plan = operations.plan(lost)
+    assert (plan.newer, plan.undated, plan.age) == ([], [nightly, snapshot], None)
+    plan = operations.plan(snapshot)
+    assert (plan.newer, plan.undated) == ([nightly], [lost])
+    assert plan.age == timedelta(days=2, seconds=1)  # which the look at it took
 
 
 def changed_outside(stage, snapshot, how):
