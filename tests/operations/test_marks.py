@@ -207,6 +207,14 @@ def test_an_operator_says_what_a_snapshot_is_for(snapshot, oscar):
     assert Event.objects.filter(verb__startswith="snapshot.").count() == 5
 
 
+def test_to_say_the_same_again_says_nothing(snapshot, oscar):
+    operations.describe(snapshot, actor=oscar, purpose="the move")
+    before = fresh(snapshot).revision
+    operations.describe(snapshot, actor=oscar, purpose="the move ")
+    assert Event.objects.filter(verb__startswith="snapshot.").count() == 1
+    assert fresh(snapshot).revision == before
+
+
 def test_a_viewer_does_not(snapshot, vera):
     with pytest.raises(NotAllowed, match="You may not say what snapshots are for"):
         operations.describe(snapshot, actor=vera, purpose="mine")
