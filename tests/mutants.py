@@ -23,7 +23,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType, SimpleNamespace
@@ -60,7 +60,7 @@ NOT_RUN = "not run yet"
 PATIENCE = 15.0  # seconds of tests for a mutant, the first time
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 Results = dict[str, dict[str, str]]  # by module and mutant
-Mutant = tuple[range, CodeType]  # the lines, and the module's code
+Mutant = tuple[range, Callable[[], CodeType]]  # the lines, and what compiles the module
 
 
 def variants(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -129,13 +129,19 @@ def mutants(path: Path) -> dict[str, Mutant]:
         value = getattr(parent, field)
         here = value if index is None else value[index]
         for what, other in variants(here):
-            put(parent, field, index, ast.copy_location(other, here))
-            code = compile(ast.fix_missing_locations(tree), str(path), "exec")
             lines = range(begins if here.lineno >= begins else here.lineno, here.lineno + 1)
             words = f"{name}: {what}: {ast.unparse(here).splitlines()[0]}"
             numbers[function] += 1
-            made[f"{seals[function]} {numbers[function]} {words}"] = lines, code
-            put(parent, field, index, here)
+
+            def make(
+                there: Any = (parent, field, index), other: Any = other, here: Any = here
+            ) -> CodeType:
+                put(*there, ast.copy_location(other, here))
+                code = compile(ast.fix_missing_locations(tree), str(path), "exec")
+                put(*there, here)
+                return code
+
+            made[f"{seals[function]} {numbers[function]} {words}"] = lines, make
     return made
 
 
@@ -206,7 +212,7 @@ class Mutation:
     ) -> None:
         known = self.results[module]
         order: dict[str, int] = {}  # of those that noticed something
-        for number, (key, (lines, code)) in enumerate(self.left[module].items()):
+        for number, (key, (lines, make)) in enumerate(self.left[module].items()):
             if time.monotonic() > self.until:
                 return
             names = {name for line in lines for name in reached.get(line, ()) if name in self.took}
@@ -218,7 +224,7 @@ class Mutation:
                 ends = accumulate(self.took[one.nodeid] for one in chosen)
                 quick = [one for one, end in zip(chosen, ends, strict=True) if end < PATIENCE]
                 chosen = quick or chosen[:1]
-            known[key], killer = self.verdict(module, code, chosen)
+            known[key], killer = self.verdict(module, make(), chosen)
             save(self.results)
             order[killer] = number + 1
 
