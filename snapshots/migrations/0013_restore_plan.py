@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('snapshots', '0011_key_lost'),
+        ('snapshots', '0012_tries'),
     ]
 
     operations = [
