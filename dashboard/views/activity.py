@@ -149,7 +149,7 @@ class Activity(Listing):
         if not row.address or not self.reads_audit(row):
             return cells.NOTHING
         words = _("from %(address)s") % {"address": row.address}
-        return cells.put(' <span class="quiet small">{}</span>', words)
+        return cells.put(' <span class="muted small">{}</span>', words)
 
     def reads_audit(self, row: Event) -> bool:
         return row.team_id is None or may(self.user, READ_AUDIT, row.team_id)

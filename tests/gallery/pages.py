@@ -135,6 +135,8 @@ def pages(scene: Scene) -> dict[str, Shot]:
         # accounts
         "account": Shot(f"/accounts/{live}/"),
         "account-stale": Shot(f"/accounts/{stale}/", "finn"),
+        "account-key-lost": Shot(f"/accounts/{scene.accounts['key_lost'].pk}/", "finn"),
+        "activity-sign-ins": Shot("/activity/?kind=sign-ins"),
         "account-paused": Shot(f"/accounts/{scene.accounts['paused'].pk}/", "finn"),
         "account-refused": Shot(f"/accounts/{scene.accounts['refused'].pk}/", "finn"),
         "account-viewer": Shot(f"/accounts/{live}/", "vera"),

@@ -100,6 +100,7 @@ def build() -> Scene:
     servers = dict(_fleet(accounts))
     operations = dict(_operations(servers, people))
     batch = _batch(northwind, servers, people)
+    LINES.extend(_sign_ins(people["alice"], people["rosa"]))
     Event.objects.bulk_create(sorted(LINES, key=lambda line: line.at))
     LINES.clear()
     webhook, own = _webhooks(northwind, operations, people["lena"])
@@ -163,6 +164,10 @@ def _accounts(northwind: Team, labs: Team) -> Iterator[tuple[str, Account]]:
             trouble="HTTP 401 Invalid token.",
             trouble_since=now - timedelta(hours=1),
         ),
+    )
+    yield (
+        "key_lost",
+        an_account(labs, "Archive", paused="key", paused_at=now - timedelta(minutes=9)),
     )
 
 
@@ -315,6 +320,7 @@ def _line(operation: Operation, verb: str, at: datetime) -> None:
             server=operation.server,
             snapshot=operation.snapshot,
             operation=operation,
+            address="203.0.113.200" if asked else "",
             data={
                 "server": operation.server.name,
                 "snapshot": operation.name,
@@ -324,6 +330,18 @@ def _line(operation: Operation, verb: str, at: datetime) -> None:
             },
         )
     )
+
+
+def _sign_ins(*people: User) -> Iterator[Event]:
+    for person in people:
+        for hours, verb in ((30, "not_let_in"), (29, "signed_in"), (5, "password_set")):
+            yield Event(
+                at=timezone.now() - timedelta(hours=hours),
+                verb=f"person.{verb}",
+                actor=person,
+                actor_name=str(person),
+                address="2001:db8:4a::17",
+            )
 
 
 # -- several at once, and being told --------------------------------------------------------------
