@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "dashboard.devices.Devices",
+    "dashboard.sessions.Sessions",
     "dashboard.middleware.SignInByDefault",
     "dashboard.proof.ProofFirst",
     "dashboard.middleware.Personal",

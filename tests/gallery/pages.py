@@ -198,6 +198,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "proof-of-all-kinds": Shot("/settings/", "zoe", partial(unproven, then=proof_page)),
         "signing-in": Shot("/auth/2fa/"),
         "signing-in-full": Shot("/auth/2fa/", "zoe"),
+        "sessions": Shot("/auth/sessions/"),
         "app-on": Shot("/auth/2fa/totp/activate/"),
         "app-wrong": Shot("/auth/2fa/totp/activate/", "alice", partial(send, code="12")),
         "app-off": Shot("/auth/2fa/totp/deactivate/", "zoe"),

@@ -34,7 +34,7 @@ HARMLESS = {
     "mfa_authenticate", "mfa_login_webauthn",
     # asks for the password, or is the proof
     "account_change_password", "account_reauthenticate", "mfa_reauthenticate",
-    "mfa_reauthenticate_webauthn", None,
+    "mfa_reauthenticate_webauthn",
     # only ends sessions
     "usersessions_list",
 }  # fmt: skip
