@@ -17,6 +17,7 @@ from snapshots.audit import chain
 from snapshots.models import Event, Team, User
 from tests.audit.conftest import without_triggers, write
 from tests.long import LONG, so_many
+from tests.operations.test_guarantees import at_once
 
 TABLE = "snapshots_event"
 WORDS = ("actor_name", "address", "request_id", "verb", "data")
@@ -45,6 +46,24 @@ def test_lines_are_sealed_once_and_a_pass_takes_only_so_many(team: Team, monkeyp
     monkeypatch.setattr(chain, "QUOTA", 4)
     assert [audit.seal() for _ in range(4)] == [4, 4, 2, 0]
     assert list(Event.objects.order_by("pk").values_list("seq", flat=True)) == [*range(1, 11)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sealers_and_writers_at_once_make_one_chain(team: Team) -> None:
+    def seals() -> None:
+        for _ in range(20):
+            audit.seal()
+
+    def writes() -> None:
+        for _ in range(10):
+            write(team, 3)
+
+    found = at_once(seals, writes, seals, writes, seals)
+    assert found == [None] * 5
+    while audit.seal():
+        pass
+    report = audit.verify()
+    assert (report.findings, report.lines, report.waiting) == ([], Event.objects.count(), 0)
 
 
 # -- ten thousand ways ----------------------------------------------------------------------------
