@@ -171,7 +171,7 @@ def test_somebody_is_suspended_and_let_in_again(team, rosa, alice, client_of):
     assert "Rosa is signed out everywhere" in page
     assert client.post(f"/members/{pk}/suspend/").status_code == 303
     page = text(client.get(f"/team/{team.pk}/"))
-    assert "Rosa suspended rosa@example.com" in page and "Let in again" in page
+    assert "Rosa suspended" in page and "Let in again" in page
     assert client.get(f"/members/{pk}/resume/").status_code == 302  # a button's address
     assert rosa.memberships.get().suspended_at
     assert client.post(f"/members/{pk}/resume/").status_code == 303

@@ -47,6 +47,8 @@ with_failing_views = override_settings(ROOT_URLCONF="tests.pages.test_middleware
 OPEN = {"healthz", "readyz", "account_login", "account_signup", "account_inactive"} | {
     "join",
     "open_invitation",
+    "first_run",
+    "open_first_run",
     "mfa_login_webauthn",
     "mfa_authenticate",
 }

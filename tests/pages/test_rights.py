@@ -40,15 +40,19 @@ FORMS = {
     "/accounts/{account}/remove/": "alice",
     "/webhooks/{webhook}/": "alice",
     "/team/{team}/name/": "alice",
+    "/team/{team}/rules/": "alice",
     "/team/{team}/invite/": "alice",
     "/team/{team}/leave/": "vera",
     "/members/{member}/role/": "alice",
     "/members/{member}/remove/": "alice",
+    "/members/{member}/suspend/": "alice",
+    "/servers/{server}/tags/": "alice",
 }
 ACTIONS = {
     "/accounts/{account}/pause/": "alice",
     "/accounts/{account}/resume/": "alice",
     "/accounts/{account}/look/": "vera",
+    "/members/{member}/resume/": "alice",
     "/invitations/{invitation}/withdraw/": "alice",
     **{
         f"/webhooks/{{webhook}}/{verb}/": "alice"
@@ -56,6 +60,8 @@ ACTIONS = {
     },
     "/servers/{server}/start/": "rosa",
     "/operations/{operation}/cancel/": "oscar",
+    "/operations/{operation}/hold/": "oscar",
+    "/operations/{operation}/release/": "oscar",
     "/operations/{operation}/verdict/": "oscar",
 }
 OWN = tuple(
