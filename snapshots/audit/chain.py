@@ -168,12 +168,15 @@ def _missing(first: int, last: int) -> str:
 def _mac(key: bytes, before: str, seq: int, values: Sequence[Any]) -> str:
     """What is empty is left out: a column that is added later changes no old line."""
     told = {name: value for name, value in zip(FIELDS, values, strict=True) if value}
-    said = json.dumps([before, seq, told], default=_instant, sort_keys=True)
+    said = _ENCODER.encode([before, seq, told])
     return hmac.digest(key, said.encode(), "sha256").hex()
 
 
 def _instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+_ENCODER = json.JSONEncoder(default=_instant, sort_keys=True)
 
 
 def keys() -> list[bytes]:
