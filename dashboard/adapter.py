@@ -3,7 +3,7 @@
 from base64 import b32encode
 from os import urandom
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
@@ -57,6 +57,11 @@ class NoSignUp(DefaultAccountAdapter):
         wanted = getattr(context.get("user"), "language", "") or translation.get_language()
         with translation.override(wanted):
             return super().render_mail(template_prefix, email, context, headers)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """At the site's own address, whatever the request called it."""
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": "who", "key": "key"})
+        return settings.SITE_URL + path.replace("who-key", quote(key))
 
     # -- guessing is slow: see `snapshots.tries`
 

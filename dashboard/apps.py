@@ -10,11 +10,12 @@ class DashboardConfig(AppConfig):
         from allauth.account.signals import authentication_step_completed, password_reset
         from django.contrib.auth.signals import user_logged_in
 
-        from dashboard import devices, sessions, signins
+        from dashboard import devices, sessions, sign_on, signins
 
         user_logged_in.connect(devices.remember)
         user_logged_in.connect(sessions.begin)
         password_reset.connect(devices.remember)
+        password_reset.connect(sign_on.prove_address)
         authentication_step_completed.connect(_step, dispatch_uid="proof")
         signins.listen()
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
-from dashboard import live, teams_here
+from dashboard import live, sign_on, teams_here
 from snapshots import first_run, teams
 from snapshots.operations import epoch
 
@@ -31,6 +31,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "theme": theme(request.COOKIES.get("theme", "")),
             "languages": settings.LANGUAGES,
             "has_nobody": SimpleLazyObject(first_run.is_open),
+            "sign_on": sign_on.name(),
         }
     return {
         "theme": theme(user.theme),

@@ -25,6 +25,7 @@ from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import ReauthenticateWebAuthnForm
 from allauth.mfa.webauthn.internal.auth import begin_authentication
+from allauth.socialaccount.models import SocialAccount
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -37,6 +38,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
+from dashboard import sign_on
 from dashboard.addresses import own_path
 from dashboard.forms import Needed
 from snapshots.models import User
@@ -86,6 +88,8 @@ def note_step(request: HttpRequest, user: User, method: str, **_more: Any) -> No
     """django-allauth has seen a password, a code or a passkey. Others' word is judged elsewhere."""
     if method in {"password", "mfa"}:
         note(request, user)
+    elif (at := getattr(request, "signed_on_at", None)) is not None:
+        note(request, user, at)
 
 
 # -- where it is needed ---------------------------------------------------------------------------
@@ -267,7 +271,10 @@ def _page(
     carried: list[tuple[str, str]],
     status: int,
 ) -> HttpResponse:
+    is_signed_on = SocialAccount.objects.filter(user=request.user).exists()
     context = {
+        "sign_on": sign_on.name() if is_signed_on else "",
+        "onward": dict(carried).get("next") or request.path,
         "form": form,
         "sentence": sentence,
         "carried": carried,

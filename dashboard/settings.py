@@ -62,6 +62,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
 ]
 
 MIDDLEWARE = [
@@ -229,6 +231,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_RATE_LIMITS = {"login": None}  # what slows guesses down is snapshots/tries.py
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # whoever's password or second factor changes is told by mail
 # Passkeys sign in by themselves; apps with codes, and passkeys too, come second after a password.
+PASSWORD_RESET_TIMEOUT = 1800  # of the link in a mail; it works once
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True
@@ -238,6 +241,29 @@ MFA_FORMS = {
     "edit_webauthn": "dashboard.passkeys.Rename",
 }
 MFA_ADAPTER = "dashboard.adapter.SecondFactors"
+# Single sign-on by OpenID Connect: for people who are here already, or hold an invitation.
+OIDC_ISSUER = text("OIDC_ISSUER")
+SOCIALACCOUNT_ADAPTER = "dashboard.sign_on.SignOn"
+SOCIALACCOUNT_PROVIDERS = {}
+if OIDC_ISSUER:
+    OIDC_ISSUER = web_address("OIDC_ISSUER", OIDC_ISSUER)
+    for _name in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"):
+        if not text(_name):
+            raise bad(_name, "is needed where OIDC_ISSUER is given; the issuer tells it.")
+    SOCIALACCOUNT_PROVIDERS = {
+        "openid_connect": {
+            "OAUTH_PKCE_ENABLED": True,
+            "APPS": [
+                {
+                    "provider_id": "sso",
+                    "name": text("OIDC_NAME", "single sign-on"),
+                    "client_id": text("OIDC_CLIENT_ID"),
+                    "secret": text("OIDC_CLIENT_SECRET"),
+                    "settings": {"server_url": OIDC_ISSUER},
+                }
+            ],
+        }
+    }
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
 
@@ -297,6 +323,10 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
+if OIDC_ISSUER:  # browsers hold the redirect after a form against it, too
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(
+        "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_ISSUER))
+    )
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from dashboard import proof
+from dashboard import proof, sign_on
 from dashboard.views import (
     accounts,
     activity,
@@ -122,6 +122,9 @@ people = [
     path("setup/", first_run.setup, name="setup"),
     path("setup/mail/", first_run.test_mail, name="test_mail"),
     path("setup/done/", first_run.done, name="setup_done"),
+    path("auth/oidc/cancelled/", sign_on.failed, name="socialaccount_login_cancelled"),
+    path("auth/oidc/error/", sign_on.failed, name="socialaccount_login_error"),
+    path("auth/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("auth/", include("allauth.account.urls")),
 ]
 listeners = [

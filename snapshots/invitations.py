@@ -165,3 +165,21 @@ def join(invitation: Invitation, *, name: str, password: str, email: str = "") -
             field="email",
         ) from None
     return user
+
+
+def join_signed_on(invitation: Invitation, *, name: str, email: str) -> User:
+    """A new person without a password, for whose address somebody else vouches: by single sign-on.
+
+    Raises `Refused`, and then there is nobody.
+    """
+    if invitation.email not in ("", email):
+        raise Refused(
+            _("This invitation is for %(meant)s, and you are signed in as %(email)s.")
+            % {"meant": invitation.email, "email": email}
+        )
+    user = User(email=email, name=" ".join(name.split())[:100] or email)
+    user.set_unusable_password()
+    with transaction.atomic():
+        user.save(force_insert=True)
+        accept(invitation, user=user)
+    return user

@@ -51,6 +51,10 @@ OPEN = {"healthz", "readyz", "account_login", "account_signup", "account_inactiv
     "open_first_run",
     "mfa_login_webauthn",
     "mfa_authenticate",
+    "openid_connect_login",
+    "openid_connect_callback",
+    "socialaccount_login_cancelled",
+    "socialaccount_login_error",
 }
 
 

@@ -31,7 +31,7 @@ HARMLESS = {
     "first_run", "setup", "test_mail", "join", "account_login", "account_logout",
     "account_signup", "account_reset_password",
     "account_reset_password_from_key", "account_confirm_email", "account_confirm_login_code",
-    "mfa_authenticate", "mfa_login_webauthn",
+    "mfa_authenticate", "mfa_login_webauthn", "openid_connect_login", "openid_connect_callback",
     # asks for the password, or is the proof
     "account_change_password", "account_reauthenticate", "mfa_reauthenticate",
     "mfa_reauthenticate_webauthn",
@@ -44,7 +44,8 @@ ONLY_READ = {
     "team", "open_invitation", "open_first_run", "setup_done",
     "webhooks", "healthz", "readyz", "mfa_index", "mfa_list_webauthn",
     "account_inactive", "account_email_verification_sent", "account_reset_password_done",
-    "account_reset_password_from_key_done",
+    "account_reset_password_from_key_done", "socialaccount_login_cancelled",
+    "socialaccount_login_error", "receipt", "receipt_json",
 }  # fmt: skip
 DANGEROUS = {
     "restore_snapshot", "delete_snapshot", "delete_snapshots", "give_verdict", "connect_account",

@@ -1,0 +1,194 @@
+"""Single sign-on against a real issuer: it lets in whom we know or invited, and nobody else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from django.core import mail
+from django.test import Client
+
+from snapshots import invitations
+from snapshots.models import Membership, Operation, Role, User
+from tests.issuer import CLIENT, SECRET, Issuer
+from tests.pages.factories import a_server, a_snapshot, an_account, form_on, text
+
+ROSA = {"sub": "17", "email": "rosa@example.com", "email_verified": True, "name": "Rosa L."}
+NEW = {"sub": "42", "email": "nora@example.com", "email_verified": True, "name": "Nora"}
+
+
+@pytest.fixture
+def issuer(settings: Any) -> Iterator[Issuer]:
+    with Issuer() as issuer:
+        app = {
+            "provider_id": "sso",
+            "name": "Northwind ID",
+            "client_id": CLIENT,
+            "secret": SECRET,
+            "settings": {"server_url": issuer.url},
+        }
+        settings.SOCIALACCOUNT_PROVIDERS = {
+            "openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}
+        }
+        yield issuer
+
+
+def sign_on(client: Client, issuer: Issuer, claims: dict[str, Any], more: str = "") -> Any:
+    """There and back, as a browser goes."""
+    issuer.claims = claims
+    there = client.post(f"/auth/oidc/sso/login/{more}")
+    assert there.url.startswith(f"{issuer.url}/authorize?")
+    back = requests.get(there.url, allow_redirects=False, timeout=5).headers["Location"]
+    assert back.startswith("http://testserver/auth/oidc/sso/login/callback/?")
+    return client.get(back.removeprefix("http://testserver"))
+
+
+def is_in(client: Client) -> bool:
+    return client.get("/servers/").status_code == 200
+
+
+def test_the_page_offers_it_by_its_name(issuer, client, db):
+    assert "Sign in with Northwind ID" in text(client.get("/auth/login/"))
+
+
+def test_without_configuration_there_is_none(client, db):
+    assert "Sign in with" not in text(client.get("/auth/login/")).replace("with a passkey", "")
+    assert client.post("/auth/oidc/sso/login/").status_code == 404
+
+
+def test_who_is_here_comes_in_by_the_verified_address_and_is_told(issuer, rosa, client):
+    assert sign_on(client, issuer, ROSA).status_code == 302
+    assert is_in(client)
+    assert [one.subject for one in mail.outbox] == ["You can sign in another way now"]
+    rosa.email = "rosa.new@example.com"  # from now on they are known by what the issuer calls them
+    rosa.save()
+    again = Client()
+    sign_on(again, issuer, ROSA)
+    assert is_in(again)
+
+
+@pytest.mark.parametrize("verified", [False, None, "true", "false", 1])
+def test_an_address_that_is_not_verified_opens_nothing(issuer, rosa, client, verified):
+    refused = sign_on(client, issuer, ROSA | {"email_verified": verified})
+    assert refused.status_code == 403
+    assert "It does not say that your e-mail address is verified." in text(refused)
+    assert not is_in(client)
+
+
+def test_a_stranger_becomes_nobody(issuer, team, client):
+    page = sign_on(client, issuer, NEW)
+    assert "People join by invitation." in text(page)
+    assert not is_in(client)
+    assert not User.objects.filter(email=NEW["email"]).exists()
+
+
+def test_whoever_opened_an_invitation_joins_by_it(issuer, team, alice, client):
+    _row, secret = invitations.invite(team, Role.OPERATOR, actor=alice, email=NEW["email"])
+    assert "Sign in with Northwind ID" in text(client.get(f"/join/{secret}/", follow=True))
+    sign_on(client, issuer, NEW, "?next=/join/")
+    nora = User.objects.get(email=NEW["email"])
+    assert (nora.name, nora.has_usable_password()) == ("Nora", False)
+    assert Membership.objects.get(user=nora).role == Role.OPERATOR
+    assert is_in(client)
+
+
+def test_an_invitation_for_somebody_else_is_none(issuer, team, alice, client):
+    _row, secret = invitations.invite(team, Role.OPERATOR, actor=alice, email="pia@example.com")
+    client.get(f"/join/{secret}/")
+    refused = sign_on(client, issuer, NEW)
+    assert "This invitation is for pia@example.com" in text(refused)
+    assert not User.objects.filter(email=NEW["email"]).exists()
+
+
+def test_an_address_that_was_only_typed_here_has_to_be_proved(issuer, team, alice, client):
+    invitation, _secret = invitations.invite(team, Role.OPERATOR, actor=alice)
+    squatter = invitations.join(
+        invitation, name="Nora", email=NEW["email"], password="correct horse battery"
+    )
+    refused = sign_on(client, issuer, NEW)
+    assert "Somebody here has this address, and has never proved it." in text(refused)
+    client.post("/auth/password/reset/", {"email": squatter.email})
+    link = re.search(r"http://localhost:8000(/\S+)", mail.outbox[-1].body)[1]
+    form = client.get(link).url
+    new = "a staple of another colour"
+    client.post(form, {"password1": new, "password2": new})
+    sign_on(client, issuer, NEW)
+    assert is_in(client)
+
+
+def test_the_second_factor_is_asked_for_all_the_same(issuer, rosa, client):
+    TOTP.activate(rosa, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+    code = RecoveryCodes.activate(rosa).get_unused_codes()[0]
+    assert sign_on(client, issuer, ROSA).url == "/auth/2fa/authenticate/"
+    assert not is_in(client)
+    client.post("/auth/2fa/authenticate/", {"code": code})
+    assert is_in(client)
+
+
+def test_an_answer_to_another_browser_opens_nothing(issuer, rosa, client):
+    issuer.claims = ROSA
+    there = client.post("/auth/oidc/sso/login/")
+    back = requests.get(there.url, allow_redirects=False, timeout=5).headers["Location"]
+    victim = Client()
+    victim.get(back.removeprefix("http://testserver"))
+    assert not is_in(victim)
+
+
+def test_two_answers_about_two_people_open_nothing(issuer, rosa, client):
+    issuer.other_sub = "18"
+    refused = sign_on(client, issuer, ROSA)
+    assert "Its answer contradicts itself." in text(refused)
+    assert not is_in(client)
+
+
+def test_nobody_connects_it_to_somebody_elses_session(issuer, alice, client_of):
+    client = client_of(alice)
+    refused = sign_on(client, issuer, ROSA, "?process=connect")
+    assert refused.status_code == 403
+
+
+# -- what it proves -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old(team):
+    return a_snapshot(a_server(an_account(team)), "pre-upgrade", days=11)
+
+
+def test_a_sign_in_there_that_was_long_ago_proves_nothing(issuer, rosa, old, client):
+    rosa.set_unusable_password()
+    rosa.save()
+    sign_on(client, issuer, ROSA)
+    address = f"/snapshots/{old.pk}/restore/"
+    page = client.post(address, form_on(client.get(address), address) | {"typed": "web-1"})
+    assert page.status_code == 401
+    assert "Sign in with Northwind ID once more" in text(page)
+    assert not Operation.objects.exists()
+
+
+def test_a_fresh_one_does(issuer, rosa, old, client):
+    rosa.set_unusable_password()
+    rosa.save()
+    sign_on(client, issuer, ROSA)
+    address = f"/snapshots/{old.pk}/restore/"
+    page = client.post(address, {"typed": "web-1"}).content.decode()
+    again = re.search(r'action="/auth/oidc/sso/login/([^"]+)"', page)[1].replace("&amp;", "&")
+    there = sign_on(client, issuer, ROSA, again)
+    assert (issuer.asked[-1]["prompt"], issuer.asked[-1]["max_age"]) == ("login", "0")
+    assert there.url == address
+    sent = form_on(client.get(address), address) | {"typed": "web-1"}
+    assert client.post(address, sent).status_code == 303
+
+
+def test_an_issuer_that_did_not_ask_again_proves_nothing(issuer, rosa, old, client):
+    rosa.set_unusable_password()
+    rosa.save()
+    issuer.ago = 3600
+    sign_on(client, issuer, ROSA, "?auth_params=max_age%3D7200")
+    assert is_in(client)
+    assert client.post(f"/snapshots/{old.pk}/restore/", {"typed": "web-1"}).status_code == 401
