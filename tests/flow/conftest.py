@@ -62,6 +62,7 @@ class Works:
             "PROVIDER_API_URLS": self.provider.url,
             "PROVIDER_PACE": str(PACE),
             "HEARTBEAT_FILE": str(self.home / "heartbeat"),
+            "AUDIT_HEAD_FILE": str(self.home / "heads"),
         }
 
     def start(self, *names: str) -> None:
