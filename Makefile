@@ -7,7 +7,7 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --require-hashes --requireme
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench faults proof gallery lock clean
+.PHONY: help run test lint bench faults proof gallery audit lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,10 +46,21 @@ gallery: $(VENV)/.dev  ## take the pictures of docs/gallery.md and the README ag
 mutants: $(VENV)/.dev  ## change the protocol and the client in 1,700 small ways: a test must notice each
 	@exec $(PY) -m tests.mutants
 
+audit: $(VENV)/.audit  ## bandit, our rules by semgrep, and what is known against the packages (a network)
+	@exec $(PY) -m tests.scanners
+
+# An environment of its own: semgrep wants other versions of what we run with, and is large.
+$(VENV)/.audit: requirements/audit.txt $(VENV)/.uv
+	@echo "Installing the packages of $< ..."
+	@$(PY) -m venv --clear $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
 lock: $(VENV)/.uv  ## choose package versions afresh, with their hashes
 	$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
 	$(COMPILE) pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(COMPILE) --group audit --output-file requirements/audit.txt
 
 clean:  ## remove what was installed and cached; the data in .data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles test-results

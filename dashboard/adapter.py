@@ -41,6 +41,13 @@ class NoSignUp(DefaultAccountAdapter):
         "rate_limited": _("Too many tries. Wait a few minutes, then try again."),
     }
 
+    def is_safe_url(self, url: str | None) -> bool:
+        """Also where the address is none, such as `http://[`."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 

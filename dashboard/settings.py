@@ -344,6 +344,7 @@ if TRUST_PROXY_HEADERS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["dashboard.uploads.NoFiles"]  # the limit above does not count files
 
 # What `check --deploy` would have us set, and why we do not.
 SILENCED_SYSTEM_CHECKS = [

@@ -16,7 +16,7 @@ PATIENCE = 0.5  # seconds, for all of them together
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """The process answers."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
 
 
 @login_not_required
@@ -33,4 +33,4 @@ def readyz(request: HttpRequest) -> HttpResponse:
     found = probes.all_within(PATIENCE, wanted)
     text = "".join(f"{name} {'ok' if fine else 'failing'}\n" for name, fine in found.items())
     status = 200 if all(found.values()) else 503
-    return HttpResponse(text, content_type="text/plain", status=status)
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", status=status)

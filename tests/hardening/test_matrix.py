@@ -8,7 +8,7 @@ from snapshots.models import User
 from tests.hardening.asks import ASKS, Ask
 from tests.hardening.scene import COLUMNS, Scene
 from tests.hardening.table import ROUTES, ROWS, Row
-from tests.hardening.visits import PASSING, visit
+from tests.hardening.visits import PASSING, TOLD, visit
 
 HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/"}
 OTHERS = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -16,8 +16,6 @@ REFUSED = {"in", "403", "404", "405", "409", "410", "422"}
 DONE = {"200", "302", "303"}
 # django-allauth copies one's own address into its table when it is first asked for.
 COPIED = {"account_emailaddress"}
-# That somebody was refused is told in the history.
-TOLD = {"snapshots_event"}
 
 
 def test_every_address_has_a_row_and_every_row_an_address():

@@ -17,6 +17,8 @@ from tests.hardening.scene import Scene
 
 # A session may be begun, and a limit counted, by whoever only looks.
 PASSING = {"django_session", "cache"}
+# That somebody was refused is told in the history.
+TOLD = {"snapshots_event"}
 WRITES = re.compile(r'^\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.I)
 
 
