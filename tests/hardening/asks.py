@@ -132,6 +132,8 @@ ASKS: dict[str, Ask] = {
     "cancel_operation:restore": Ask(thing="queued restore"),
     "hold_operation": Ask(thing="queued restore"),
     "release_operation": Ask(thing="held restore"),
+    "receipt": Ask(thing="succeeded restore"),
+    "receipt_json": Ask(thing="succeeded restore"),
     "give_verdict": Ask(always(happened="yes", words="I saw it."), "needs_person create"),
     "give_verdict:restore": Ask(always(happened="no", words="It ran."), "needs_person restore"),
     "live": Ask(query=lambda _world: {"scope": "shell"}),
