@@ -80,6 +80,16 @@ def test_an_action_whose_line_cannot_be_written_does_not_happen(
     assert team.name == "Northwind"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nobody_comes_in_without_the_line_that_says_so(rosa_with_password: Any) -> None:
+    client = Client(raise_request_exception=False)
+    with connection.execute_wrapper(_no_lines):
+        assert come_in(client).status_code == 500
+    assert client.get("/").status_code == 302
+    assert come_in(client).status_code == 302
+    assert client.get("/").status_code == 200
+
+
 def _no_lines(execute: Any, sql: str, *rest: Any) -> Any:
     if sql.startswith('INSERT INTO "snapshots_event"'):
         raise OSError("the disk is full")
