@@ -45,7 +45,7 @@ WHAT_ROLES_DO = {
     Role.RESTORER: gettext_lazy(
         "Restores servers, deletes snapshots, and stops and starts servers as well."
     ),
-    Role.ADMIN: gettext_lazy("Manages provider accounts, people and webhooks as well."),
+    Role.ADMIN: gettext_lazy("Manages provider accounts, people, tags and webhooks as well."),
     Role.OWNER: gettext_lazy("May do the same as an admin, and makes other people owners."),
 }
 
