@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from snapshots import audit, tasks
 from snapshots.audit import chain
-from snapshots.models import Event, Team, User
+from snapshots.models import Event, Team
 from tests.audit.conftest import without_triggers, write
 from tests.long import LONG, so_many
 from tests.operations.test_guarantees import at_once
@@ -256,20 +257,23 @@ def test_the_command_says_which_file_it_cannot_read(db: None, tmp_path: Any) -> 
 # -- how long it takes ----------------------------------------------------------------------------
 
 
-def test_a_long_history_is_verified_within_a_minute(team: Team, alice: User, capsys: Any) -> None:
-    number = so_many(3_000, 1_000_000)
-    lines = (
-        Event(team=team, verb="team.renamed", actor=alice, actor_name="Alice", data=data)
-        for data in ({"team": "Northwind", "before": f"name {n}", "why": ""} for n in range(number))
+def test_a_long_history_is_verified_within_a_minute(team: Team, capsys: Any) -> None:
+    write(team, 999)
+    columns = ", ".join(
+        name for name in (*chain.FIELDS, "to_tell") if name not in ("id", "sealed_at")
     )
-    Event.objects.bulk_create(lines, batch_size=500)
+    with connection.cursor() as cursor:
+        for _ in range(so_many(1, 10)):
+            cursor.execute(f"INSERT INTO {TABLE} ({columns}) SELECT {columns} FROM {TABLE}")
+    number = Event.objects.count()
+    assert number >= so_many(2_000, 1_000_000)
     begun = time.monotonic()
     while audit.seal():
         pass
     sealed, used = time.monotonic(), time.process_time()
     report = audit.verify()
     took, used = time.monotonic() - sealed, time.process_time() - used
-    assert (report.findings, report.lines) == ([], number + 1)
+    assert (report.findings, report.lines) == ([], number)
     if LONG:
         with capsys.disabled():
             print(
