@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from django import forms
@@ -142,7 +142,32 @@ class Lock(Words):
 # -- take a snapshot ------------------------------------------------------------------------------
 
 
-class TakeSnapshot(Ask, About):
+class Room(forms.Form):
+    """What goes first where no slot is free. Nothing is chosen for anybody."""
+
+    going = forms.ModelChoiceField(
+        Snapshot.objects.none(),
+        label=gettext_lazy("Delete first"),
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    typed_going = forms.CharField(
+        label=gettext_lazy("Type the name of the snapshot that is deleted"),
+        required=False,
+        strip=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def offer(self, server: Server, *, is_full: bool) -> None:
+        """Once asked for, it is for the domain to refuse in words, not for the form to drop."""
+        going = cast("forms.ModelChoiceField[Snapshot]", self.fields["going"])
+        rows = server.snapshots.filter(gone_at=None)
+        going.queryset = rows.select_related("server__account__team", "account__team")
+        if not is_full and not self.is_bound:
+            del self.fields["going"], self.fields["typed_going"]
+
+
+class TakeSnapshot(Ask, About, Room):
     name = Needed(
         label=gettext_lazy("Name"),
         help_text=gettext_lazy(
@@ -160,9 +185,10 @@ class TakeSnapshot(Ask, About):
         label=gettext_lazy("Stop the server first, and start it again afterwards"), required=False
     )
 
-    def __init__(self, data: Any = None, *, server: Server, may_stop: bool) -> None:
+    def __init__(self, data: Any, *, server: Server, may_stop: bool, is_full: bool) -> None:
         super().__init__(data, initial={"name": suggested_name(server)})
-        if data is None and not server.is_running:
+        self.offer(server, is_full=is_full)
+        if data is None and (is_full or not server.is_running):
             del self.fields["stop_first"]
         elif data is None:  # once asked for, it is for the domain to refuse in words
             self.fields["stop_first"].disabled = not may_stop

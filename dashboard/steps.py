@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from snapshots.models import Attempt, Kind, Operation, Reason, Sighting, State
+from snapshots.operations import NO_NEED
 from snapshots.text import shown
 
 # -- the steps ------------------------------------------------------------------------------------
@@ -45,7 +46,7 @@ def steps(
     before = [
         *([_needs_step(operation.needs)] if operation.needs else []),
         *_line_steps(operation, turn_at),
-        *([_safety_step(child)] if child else []),
+        *([_child_step(child)] if child else []),
     ]
     if sent == "current" and any(step.status in ("current", "unknown") for step in before):
         sent = "todo"
@@ -138,14 +139,30 @@ def _line_steps(operation: Operation, turn_at: datetime | None) -> list[Step]:
     return [Step(_("Its turn came"), "done", turn_at)] if turn_at else []
 
 
-def _safety_step(child: Operation) -> Step:
+def _child_step(child: Operation) -> Step:
+    status = _status_of(child)
+    if child.kind == Kind.DELETE:
+        return _room_step(child, status)
     words = {
         "done": _("Safety snapshot %(name)s is complete"),
         "failed": _("Safety snapshot %(name)s did not complete"),
         "current": _("Safety snapshot %(name)s first"),
         "unknown": _("Safety snapshot %(name)s: not known whether it is being taken"),
     }
-    status = _status_of(child)
+    return Step(words[status] % {"name": shown(child.name)}, status, child.ended_at, child)
+
+
+def _room_step(child: Operation, status: str) -> Step:
+    """The deletion that makes room; it is not needed where a slot is free all the same."""
+    words = {
+        "done": _("%(name)s was deleted to make room"),
+        "failed": _("%(name)s was not deleted to make room"),
+        "current": _("First %(name)s is deleted, to make room"),
+        "unknown": _("%(name)s: not known whether it was deleted to make room"),
+        "skipped": _("%(name)s did not have to be deleted: a slot was free"),
+    }
+    if child.reason in NO_NEED:
+        status = "skipped"
     return Step(words[status] % {"name": shown(child.name)}, status, child.ended_at, child)
 
 

@@ -80,6 +80,11 @@ class Verb(models.TextChoices):
         _("the request for the snapshot {snapshot} of {server} expired before it was sent"),
     )
 
+    CREATE_STOP_ASKED = (
+        "create.stop_asked",
+        _("asked not to take {snapshot} of {server} when the deletion before it has ended"),
+    )
+
     RESTORE_ASKED = "restore.asked", _("asked to restore {server} to {snapshot}")
     RESTORE_SENDING = "restore.sending", _("the restore of {server} to {snapshot} goes out")
     RESTORE_REQUEUED = "restore.requeued", _("the restore of {server} was not sent: {why}")

@@ -18,6 +18,8 @@ from dashboard import live
 from dashboard.addresses import posts_to
 from dashboard.forms import Ask, TakeSnapshot
 from dashboard.live import Fragment
+from dashboard.proof import proven
+from dashboard.templatetags.ui import shown
 from dashboard.timeline import Timeline, timeline
 from dashboard.views.marks import people
 from dashboard.views.operations import posted, see_other, start_offer
@@ -139,14 +141,25 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
 # -- take a snapshot ------------------------------------------------------------------------------
 
 
+def making_room(request: HttpRequest, pk: int) -> str:
+    """What is asked for where one snapshot is deleted for the next; refused as the view refuses."""
+    server = get_object_or_404(visible_servers(request.user), pk=pk)
+    for right in (CREATE, DELETE):
+        require(request.user, right, server.account.team)
+    sentence = _("Delete a snapshot of %(server)s, for ever, and take another.")
+    return sentence % {"server": shown(server.name)}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(making_room, when=lambda request: bool(request.POST.get("going")))
 def take(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for a snapshot. While a name is typed, the same address says whether it will do."""
     server = get_object_or_404(visible_servers(request.user), pk=pk)
     if request.htmx.target == "name-check":
         return render(request, "servers/_name_check.html", checked(request.GET.get("name", "")))
     may_stop = may(request.user, POWER, server.account.team)
-    form = TakeSnapshot(posted(request), server=server, may_stop=may_stop)
+    is_full = len(operations.slots_taken(server)) >= server.account.slots
+    form = TakeSnapshot(posted(request), server=server, may_stop=may_stop, is_full=is_full)
     if request.method != "POST":
         require(request.user, CREATE, server.account.team)
     elif form.tell(partial(operations.request_create, server, actor=request.user)):
@@ -156,15 +169,14 @@ def take(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def take_page(request: HttpRequest, server: Server, form: TakeSnapshot) -> HttpResponse:
-    here = server.snapshots.filter(gone_at=None).order_by("created_at", "pk")
-    team, taken = server.account.team, operations.slots_taken(server)
-    is_full = len(taken) >= server.account.slots
-    context = {
+    team, places = server.account.team, slots_of(server)
+    is_full = len(places["taken"]) >= server.account.slots
+    context = places | {
         "server": server,
         "form": form,
         "people": people(team),
-        "taken": taken,
-        "snapshots": [one for one in here if one.takes_slot],
+        "is_full": is_full,
+        "candidates": operations.candidates(server) if is_full else [],
         "holder": holder(server, request.user),
         "why_not_delete": why_not(request.user, DELETE, team) if is_full else "",
         "why_not_stop": why_not(request.user, POWER, team) if server.is_running else "",

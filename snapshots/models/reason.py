@@ -38,8 +38,13 @@ class Reason(models.TextChoices):
         "child_failed",
         _("the safety snapshot did not complete; the restore was not sent"),
     )
-    STOPPED = "stopped", _("the restore that needed it was cancelled")
-    STOPPED_BY = "stopped_by", _("{person} stopped it; the restore was not sent")
+    ROOM_FAILED = (
+        "room_failed",
+        _("the snapshot that was to make room was not deleted; nothing more was sent"),
+    )
+    SLOT_FREE = "slot_free", _("a slot became free meanwhile; nothing was deleted")
+    STOPPED = "stopped", _("what needed it was cancelled")
+    STOPPED_BY = "stopped_by", _("{person} stopped it; it was not sent")
     TOO_LATE = "too_late", _("it was not sent in time; nothing was changed")
     NEEDED_FAILED = (
         "needed_failed",

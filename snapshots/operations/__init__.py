@@ -22,6 +22,7 @@ from snapshots.operations.hindrances import against_creates, against_deletes
 from snapshots.operations.lines import line, lines
 from snapshots.operations.marks import describe, lock, mark_good, unlock, unmark_good
 from snapshots.operations.plan import Fate, Plan, is_same, plan
+from snapshots.operations.room import NO_NEED
 from snapshots.operations.rules import (
     busy,
     check_name,
@@ -35,6 +36,7 @@ from snapshots.operations.slots import Slot, Use, candidates, last_known_good, s
 from snapshots.operations.sweep import due, sweep
 
 __all__ = [
+    "NO_NEED",
     "Fate",
     "Plan",
     "Recommended",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,6 +29,7 @@ from snapshots.models.operation import HOLDING, NOT_SENT
 from snapshots.operations import epoch, marks, times
 from snapshots.operations.audited import audited
 from snapshots.operations.plan import Shown, check_same, digest, newer, opened, plan
+from snapshots.operations.room import check_room
 from snapshots.operations.rules import (
     RIGHT,
     busy,
@@ -56,6 +57,8 @@ def request_create(
     note: str = "",
     request_key: UUID,
     stop_first: bool = False,
+    going: Snapshot | None = None,
+    typed_going: str = "",
     batch: Batch | None = None,
     **about: Any,
 ) -> Operation:
@@ -65,11 +68,16 @@ def request_create(
 
     With `stop_first` the server is stopped, the snapshot taken, and the server started again:
     three operations in the machine's line. The snapshot is what is returned.
+
+    Without a free slot `going` is deleted first, if `typed_going` is its name: a child operation,
+    under this one's lock. If it stays, nothing is taken.
     """
     with audited(actor, server):
         require(actor, RIGHT[Kind.CREATE], server.account.team, server)
         if stop_first:
             require(actor, RIGHT[Kind.STOP], server.account.team, server)
+        if going:
+            require(actor, RIGHT[Kind.DELETE], server.account.team, server)
         operation = _operation(
             Kind.CREATE, server, actor, request_key, name=name, note=note, batch=batch
         )
@@ -80,14 +88,23 @@ def request_create(
         )
         if stop_first:
             operation.needs = start.needs = stop
-        if again := _same_form(operation):
+        children = [_deletion(going, operation, actor)] if going else []
+        if again := _same_form(operation, children):
             return again
         check_server(server)
         check_name(name)
         check_note(note)
-        check_slot(server)
+        if going:
+            if stop_first:
+                raise Refused(
+                    _("Delete one first, on its own page; then the server can be stopped for it."),
+                    field="stop_first",
+                )
+            check_room(server, going, actor=actor, typed=typed_going)
+        else:
+            check_slot(server)
         if not stop_first:
-            return _insert(operation)
+            return _insert(operation, children=children)
         check_is(server, "active", field="stop_first")
         return _insert(stop, followers=[operation, start], answer=operation)
 
@@ -113,23 +130,34 @@ def request_restore(
     request_key: UUID,
     safety_snapshot: bool = False,
     why_without: str = "",
+    going: Snapshot | None = None,
+    typed_going: str = "",
 ) -> Operation:
     """Ask to overwrite a server with `snapshot`.
 
     `typed` must be the server's name and `seen` the plan that the confirmed page carried
     (`plan(snapshot).sealed(actor)`). With `safety_snapshot` the current state is snapshotted first,
     and the restore is sent only after the provider lists that snapshot as completed; without,
-    `why_without` must say why. Raises `Refused`.
+    `why_without` must say why. Without a free slot for it, `going` is deleted before, as for
+    `request_create`. Raises `Refused`.
     """
     server = snapshot.server
     with audited(actor, server, snapshot):
         require(actor, RIGHT[Kind.RESTORE], snapshot.account.team, server)
         if safety_snapshot:
             require(actor, RIGHT[Kind.CREATE], snapshot.account.team, server)
+        if going:
+            require(actor, RIGHT[Kind.DELETE], snapshot.account.team, server)
         operation = _operation(
             Kind.RESTORE, server, actor, request_key, snapshot=snapshot, name=snapshot.name
         )
-        if again := _same_form(operation, with_child=safety_snapshot):
+        children = []
+        if safety_snapshot:
+            operation.send_before = operation.created_at + times.SEND_BEFORE_CAP
+            children.append(_safety_snapshot(operation, actor))
+            if going:
+                children.append(_deletion(going, operation, actor))
+        if again := _same_form(operation, children):
             return again
         check_server(server)
         check_snapshot(snapshot)
@@ -137,12 +165,11 @@ def request_restore(
         check_same(shown, plan(snapshot))
         check_typed(typed, server.name, Kind.RESTORE, server, actor)
         why_without = "" if safety_snapshot else check_why(why_without)
-        kept = _kept(shown, operation, why_without)
-        if not safety_snapshot:
-            return _insert(operation, kept=kept)
-        check_slot(server, field="safety_snapshot")
-        operation.send_before = operation.created_at + times.SEND_BEFORE_CAP
-        return _insert(operation, kept=kept, child=_safety_snapshot(operation, actor))
+        if safety_snapshot and going:
+            check_room(server, going, actor=actor, typed=typed_going, keep=snapshot)
+        elif safety_snapshot:
+            check_slot(server, field="safety_snapshot")
+        return _insert(operation, kept=_kept(shown, operation, why_without), children=children)
 
 
 def request_delete(
@@ -189,23 +216,37 @@ def cancel(operation: Operation, *, actor: User) -> None:
             raise too_late
         with transaction.atomic():
             child = operation.children.filter(state__in=HOLDING).first()
-            if child and not (
-                child.state == State.QUEUED
-                and move(child, State.CANCELLED, Reason.STOPPED, actor=actor)
-            ):
-                done = Operation.objects.filter(pk=operation.pk, state__in=NOT_SENT).update(
-                    stop_requested=True,
-                    stopped_by_name=str(actor)[:100],
-                    revision=Account.next_revision(operation.account_id),
-                )
+            if child and not _call_off(child, actor):
+                done = _mark_stopped(operation, actor)
                 if done:
-                    _tell(operation, events.Verb.RESTORE_STOP_ASKED, actor)
+                    _tell(operation, events.Verb(f"{operation.kind}.stop_asked"), actor)
             else:
                 done = operation.state in (State.WAITING, *NOT_SENT) and move(
                     operation, State.CANCELLED, actor=actor
                 )
         if not done:
             raise too_late
+
+
+def _call_off(child: Operation, actor: User) -> bool:
+    """End what was to come before another operation; False if some of it may have been sent."""
+    if child.state not in NOT_SENT:
+        return False
+    inner = child.children.filter(state__in=HOLDING).first()
+    if inner and not _call_off(inner, actor):
+        _mark_stopped(child, actor)
+        return False
+    return move(child, State.CANCELLED, Reason.STOPPED, actor=actor)
+
+
+def _mark_stopped(operation: Operation, actor: User) -> bool:
+    """It ends when what comes before it has ended."""
+    done = Operation.objects.filter(pk=operation.pk, state__in=NOT_SENT).update(
+        stop_requested=True,
+        stopped_by_name=str(actor)[:100],
+        revision=Account.next_revision(operation.account_id),
+    )
+    return bool(done)
 
 
 def hold(operation: Operation, *, actor: User) -> None:
@@ -348,27 +389,40 @@ def _kept(shown: Shown, operation: Operation, why_without: str) -> RestorePlan:
     )
 
 
+def _deletion(going: Snapshot, operation: Operation, actor: User) -> Operation:
+    """The child that makes room. It can be thought over as long as what it makes room for."""
+    child = _operation(
+        Kind.DELETE, operation.server, actor, uuid4(), snapshot=going, name=going.name
+    )
+    if operation.hold_until and operation.hold_until > child.due_at:
+        child.due_at = child.hold_until = operation.hold_until
+    return child
+
+
 def _insert(
     operation: Operation,
     *,
     kept: RestorePlan | None = None,
-    child: Operation | None = None,
+    children: Sequence[Operation] = (),
     followers: Sequence[Operation] = (),
     answer: Operation | None = None,
 ) -> Operation:
     """Write the request and its audit line; the database decides who was first.
 
-    `followers` stand in the machine's line from the same moment. `answer`, if not the operation
-    itself, is the one that the form asked for.
+    `children` come before it, the last one first, each under the one that it is for. `followers`
+    stand in the machine's line from the same moment. `answer`, if not the operation itself, is the
+    one that the form asked for.
     """
     answer = answer or operation
     try:
         with transaction.atomic():
             revision = _join(operation)
-            if child:
-                child.parent = operation
-            for row in filter(None, (operation, child)):
-                _write(row, revision)
+            first = operation
+            _write(operation, revision)
+            for child in children:
+                child.parent = first
+                _write(child, revision)
+                first = child
             if kept:
                 kept.save(force_insert=True)
                 if words := kept.why_without:
@@ -376,10 +430,9 @@ def _insert(
             for row in followers:
                 _write(_waiting(row), revision)
             if operation.batch_id is None:  # a batch announces all of its own at once
-                first = child or operation
                 transaction.on_commit(lambda: queue.nudge("send", first.pk))
     except IntegrityError:
-        if again := _same_form(answer, with_child=child is not None):
+        if again := _same_form(answer, children):
             return again
         raise Refused(busy(operation.server)) from None
     return answer
@@ -426,7 +479,7 @@ def _tell(
     )
 
 
-def _same_form(operation: Operation, *, with_child: bool = False) -> Operation | None:
+def _same_form(operation: Operation, children: Sequence[Operation] = ()) -> Operation | None:
     """The operation this very form has already made. The same key for something else: refused."""
     first = Operation.objects.filter(team=operation.team, request_key=operation.request_key).first()
     if first is None:
@@ -436,8 +489,21 @@ def _same_form(operation: Operation, *, with_child: bool = False) -> Operation |
         asked.append("snapshot_id")
     if (
         any(getattr(first, field) != getattr(operation, field) for field in asked)
-        or with_child != first.children.exists()
+        or _shape(children) != _shape(_below(first))
         or (first.needs_id is None) != (operation.needs is None)
     ):
         raise Refused(_("This form was already used for something else. Please open it again."))
     return first
+
+
+def _below(operation: Operation) -> Iterator[Operation]:
+    """What comes before it: its child, and that one's."""
+    child = operation.children.order_by("pk").first()
+    if child:
+        yield child
+        yield from _below(child)
+
+
+def _shape(children: Iterable[Operation]) -> list[tuple[str, int | None]]:
+    """What they are; whose snapshot a create is about is what came of it."""
+    return [(one.kind, one.snapshot_id if one.kind == Kind.DELETE else None) for one in children]

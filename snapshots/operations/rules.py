@@ -26,7 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # the alphabet is documented; the len
 
 def right_for(operation: Operation) -> str:
     """The right to decide about `operation`. A safety snapshot is part of its restore."""
-    parent = operation.parent
+    parent = operation.parent if operation.kind == Kind.CREATE else None
     return RIGHT[Kind(parent.kind if parent else operation.kind)]
 
 

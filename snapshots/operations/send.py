@@ -17,6 +17,7 @@ from snapshots.models import Account, Attempt, Kind, Operation, Reason, Snapshot
 from snapshots.operations import budget, epoch, times
 from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.fence import fence
+from snapshots.operations.room import is_room_made, may_go
 from snapshots.operations.rules import RIGHT
 from snapshots.operations.settle import AIM
 from snapshots.operations.states import end_stopped, move
@@ -79,11 +80,16 @@ def _turn_has_come(operation: Operation) -> bool:
     if operation.stop_requested:
         end_stopped(operation)
         return False
-    if child is not None and child.state != State.SUCCEEDED:
+    if child is not None and child.kind == Kind.DELETE and not is_room_made(child):
+        move(operation, State.FAILED, Reason.ROOM_FAILED)
+        return False
+    if child is not None and child.kind == Kind.CREATE and child.state != State.SUCCEEDED:
         move(operation, State.FAILED, Reason.CHILD_FAILED)
         return False
     if operation.send_before <= timezone.now():
         move(operation, State.EXPIRED, Reason.TOO_LATE)
+        return False
+    if operation.kind == Kind.DELETE and operation.parent_id and not may_go(operation):
         return False
     return operation.account.paused == Account.Paused.NO
 
@@ -143,18 +149,23 @@ def _objection(operation: Operation, look: Look) -> tuple[Reason, dict[str, Any]
             return Reason.CHANGED, {"what": "the server is being restored"}
         return (Reason.ALREADY, words) if look.server.status == aim else None
     child = operation.children.order_by("-pk").first()
-    if child and not any(
-        item.id == child.remote_id and item.status == "completed" for item in look.snapshots
-    ):
-        return Reason.CHILD_FAILED, {}
+    if operation.kind == Kind.RESTORE and child:
+        is_there = (child.remote_id, "completed")
+        if is_there not in [(item.id, item.status) for item in look.snapshots]:
+            return Reason.CHILD_FAILED, {}
+    taken = [item for item in look.snapshots if item.status != "failed"]
+    limit = operation.account.slots
     if operation.kind == Kind.CREATE:
         if operation.needs_id and look.server.status == "active":
             return Reason.CHANGED, {"what": "the server was started meanwhile"}
-        taken = [item.name for item in look.snapshots if item.status != "failed"]
-        limit = operation.account.slots
-        if len(taken) >= limit:
-            return Reason.SLOTS_FULL, {"limit": limit, "names": ", ".join(taken)}
+        # What we have just deleted may still be listed; the provider has the last word.
+        gone = child.confirmed["id"] if child and child.state == State.SUCCEEDED else None
+        names = [item.name for item in taken if item.id != gone]
+        if len(names) >= limit:
+            return Reason.SLOTS_FULL, {"limit": limit, "names": ", ".join(names)}
         return None
+    if operation.kind == Kind.DELETE and operation.parent_id and len(taken) < limit:
+        return Reason.SLOT_FREE, {}
     confirmed = operation.confirmed
     item = next((item for item in look.snapshots if item.id == confirmed["id"]), None)
     if item is None:
@@ -172,7 +183,10 @@ def _changes(
     listed: tuple[types.Snapshot, ...],
     item: types.Snapshot,
 ) -> list[str]:
-    """What is not as the person saw it. What our own safety snapshot added is no change."""
+    """What is not as the person saw it.
+
+    What our own safety snapshot added is no change, nor is what was deleted to make room for it.
+    """
     confirmed = operation.confirmed
     now: dict[str, Any] = {"name": item.name, "created_at": _iso(item.created_at)}
     if operation.kind == Kind.RESTORE:
@@ -184,12 +198,14 @@ def _changes(
     ]
     if operation.kind == Kind.RESTORE and item.created_at:
         ours = set(operation.children.values_list("remote_id", flat=True))
+        ended = Operation.objects.filter(parent__parent=operation, state=State.SUCCEEDED)
+        deleted = {one.confirmed["id"] for one in ended.filter(kind=Kind.DELETE)}
         newer = {
             other.id: other.name
             for other in listed
             if other.created_at and other.created_at > item.created_at and other.id not in ours
         }
-        known = set(confirmed["newer"])
+        known = set(confirmed["newer"]) - deleted
         changes += [f"new snapshot {name}" for id, name in newer.items() if id not in known]
         if gone := known - set(newer):
             changes.append(f"newer snapshots no longer listed: {len(gone)}")
@@ -224,6 +240,8 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
             details = {"person": operation.asked_by_name}
             move(operation, State.FAILED, Reason.RIGHT_WITHDRAWN, details=details)
             return None
+        if operation.kind == Kind.DELETE and operation.parent_id and not may_go(operation):
+            return None  # it is held, or called off
         snapshot = fresh.snapshot
         if operation.kind == Kind.DELETE and snapshot and snapshot.is_locked:
             details = {"person": snapshot.locked_by_name, "words": snapshot.lock_reason}

@@ -162,7 +162,7 @@ def _release_parent(child: Operation, ended: State, now: datetime) -> None:
         return
     due_at = max(now, parent.hold_until or now)
     changes: dict[str, Any] = {"due_at": due_at, "nudged_at": None}
-    if ended == State.SUCCEEDED:
+    if ended == State.SUCCEEDED and parent.kind == Kind.RESTORE:
         changes["send_before"] = times.send_before(parent, due_at)
     Operation.objects.filter(pk=parent.pk, state=Q).update(**changes)
 

@@ -111,19 +111,15 @@ def due() -> list[int]:
     return chosen
 
 
-def _expire(operation: Operation) -> None:
-    """End what was not sent in time, together with a child that was not sent either."""
-    if operation.stop_requested:
-        end_stopped(operation)
-        return
+def _expire(operation: Operation) -> bool:
+    """End what was not sent in time, together with what comes before it if that was not sent."""
     with transaction.atomic():
         child = operation.children.filter(state__in=HOLDING).first()
-        if child is None:
-            move(operation, State.EXPIRED, Reason.TOO_LATE)
-        elif child.state != State.QUEUED:
-            Operation.objects.filter(pk=operation.pk, state__in=NOT_SENT).update(
-                stop_requested=True,
-                revision=Account.next_revision(operation.account_id),
-            )
-        elif move(child, State.EXPIRED, Reason.TOO_LATE):  # or else it is being sent just now
-            move(operation, State.EXPIRED, Reason.TOO_LATE)
+        if child is None and operation.stop_requested:
+            return end_stopped(operation)
+        if child is None or (child.state == State.QUEUED and _expire(child)):
+            return move(operation, State.EXPIRED, Reason.TOO_LATE)
+        Operation.objects.filter(pk=operation.pk, state__in=NOT_SENT).update(
+            stop_requested=True, revision=Account.next_revision(operation.account_id)
+        )
+        return False

@@ -413,7 +413,7 @@ def test_cancelling_while_the_safety_snapshot_runs_ends_the_restore_with_it(stag
     operation = stage.send(operation)
     assert (operation.state, operation.why) == (
         State.CANCELLED,
-        "Rosa stopped it; the restore was not sent",
+        "Rosa stopped it; it was not sent",
     )
     assert not posts(stage)
 

@@ -23,7 +23,7 @@ HARMLESS = {
     "look_at_account", "snapshot_about", "snapshot_good", "snapshot_not-good", "snapshot_lock",
     "snapshot_unlock",
     # can be taken back, or end something that can be begun again
-    "take_snapshot", "take_snapshots", "start_server", "cancel_operation", "hold_operation",
+    "take_snapshots", "start_server", "cancel_operation", "hold_operation",
     "release_operation", "pause_account",
     "resume_account", "withdraw_invitation", "leave_team", "create_team", "test_webhook",
     "resend_message", "switch_webhook_on", "switch_webhook_off", "remove_webhook",
@@ -49,6 +49,7 @@ ONLY_READ = {
 }  # fmt: skip
 DANGEROUS = {
     "restore_snapshot", "delete_snapshot", "delete_snapshots", "give_verdict", "connect_account",
+    "take_snapshot",
     "replace_token", "remove_account", "team_rules", "invite", "change_role", "remove_member",
     "suspend_member", "resume_member", "server_tags",
     "add_webhook",
@@ -262,6 +263,11 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
             f"/servers/{old.server_id}/tags/",
             {"tags": "shop"},
             "Change the tags of web-1.",
+        ),
+        "take_snapshot": (  # only where another goes first
+            f"/servers/{old.server_id}/snapshots/new/",
+            {"name": "next", "going": str(old.pk), "typed_going": old.name},
+            "Delete a snapshot of web-1, for ever, and take another.",
         ),
         "team_rules": (
             f"/team/{team.pk}/rules/",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from snapshots import operations
 from snapshots.models import Event, Operation
 from tests.conftest import take
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
@@ -140,14 +141,64 @@ def test_a_second_form_is_told_who_is_doing_what(web, oscar, rosa, client_of):
     assert "web-1 is busy: Rosa asked for the snapshot first" in text(answer)
 
 
-def test_at_five_of_five_the_page_names_the_five_with_a_link_to_delete_each(web, rosa, client_of):
-    five = [a_snapshot(web, f"nightly-{n}", days=n + 1) for n in range(5)]
-    answer = client_of(rosa).get(address(web))
-    assert "All 5 slots are taken" in text(answer)
-    for snapshot in five:
-        assert snapshot.name in text(answer)
-        assert f'href="/snapshots/{snapshot.pk}/delete/"' in answer.content.decode()
-    assert "Take snapshot</button>" not in answer.content.decode()
+@pytest.fixture
+def five(web):
+    return [a_snapshot(web, f"nightly-{n}", days=n + 1) for n in range(5)]
+
+
+def test_at_five_of_five_the_page_says_which_could_go_and_why(web, five, rosa, client_of):
+    operations.lock(five[0], actor=rosa, words="the audit needs it")
+    operations.mark_good(five[1], actor=rosa, words="all tests pass")
+    page = client_of(rosa).get(address(web))
+    assert "All 5 slots are taken" in text(page)
+    assert "Locked nightly-0" in text(page)
+    body = page.content.decode()
+    offered = [f'name="going" id="going-{one.pk}"' in body for one in five]
+    assert offered == [False, False, True, True, True]
+    assert "checked" not in body[body.index('class="choices"') : body.index("typed_going")]
+    assert "5.1 GB. Nobody said what it is for." in text(page)
+    assert "there is one snapshot fewer to go back to. Duration: " in text(page)
+    assert body.index(f"going-{five[4].pk}") < body.index(f"going-{five[2].pk}")  # the oldest first
+
+
+def test_without_scripts_one_is_deleted_and_then_the_snapshot_taken(web, five, rosa, client_of):
+    client = client_of(rosa)
+    sent = form_on(client.get(address(web)), address(web))
+    answer = client.post(address(web), sent)
+    assert answer.status_code == 422
+    assert "All 5 slots of web-1 are taken" in text(answer)
+    chosen = {"going": str(five[4].pk), "typed_going": "nightly-3"}
+    answer = client.post(address(web), sent | chosen)
+    assert answer.status_code == 422
+    assert "which is nightly-4. You typed nightly-3, which is another snapshot" in text(answer)
+    assert f'value="{five[4].pk}" checked' in answer.content.decode()
+    assert not Operation.objects.exists()
+    chosen["typed_going"] = "nightly-4"
+    assert client.post(address(web), sent | chosen).status_code == 303
+    create = Operation.objects.get(parent=None)
+    deletion = create.children.get()
+    assert (deletion.kind, deletion.snapshot) == ("delete", five[4])
+    page = text(client.get(f"/operations/{create.pk}/"))
+    assert "First nightly-4 is deleted" in page
+    assert "This makes room for a snapshot." in text(client.get(f"/operations/{deletion.pk}/"))
+
+
+def test_where_none_can_go_the_page_says_so(web, five, rosa, client_of):
+    for one in five:
+        operations.lock(one, actor=rosa, words="the audit needs it")
+    page = client_of(rosa).get(address(web))
+    assert "None of them can be deleted from here now" in text(page)
+    assert 'name="typed_going"' not in page.content.decode()
+
+
+def test_another_servers_snapshot_cannot_be_chosen(web, five, rosa, client_of):
+    other = a_snapshot(a_server(web.account, "db-1"), "theirs")
+    answer = client_of(rosa).post(
+        address(web), {"name": "x", "going": other.pk, "typed_going": "theirs"}
+    )
+    assert answer.status_code == 422
+    assert "Select a valid choice" in text(answer)
+    assert not Operation.objects.exists()
 
 
 def test_a_form_that_comes_too_late_for_the_last_slot_keeps_what_was_typed(web, rosa, client_of):

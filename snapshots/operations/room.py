@@ -1,0 +1,53 @@
+"""Making room: one snapshot is deleted for the next, on a server without a free slot."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from snapshots.errors import Refused
+from snapshots.models import Kind, Operation, Reason, Server, Snapshot, State, User
+from snapshots.operations.rules import check_snapshot, check_typed
+from snapshots.operations.slots import candidates, slots, taken
+from snapshots.said import gettext as _
+
+# The slot is free all the same.
+NO_NEED = (Reason.SNAPSHOT_MISSING, Reason.SLOT_FREE)
+
+
+def check_room(
+    server: Server, going: Snapshot, *, actor: User, typed: str, keep: Snapshot | None = None
+) -> None:
+    """Raises `Refused` unless `going` may be deleted so that another one fits.
+
+    Never `keep`, which is to be restored, and none while a slot is free.
+    """
+    check_snapshot(going, deleting=True)
+    if len(taken(slots(server))) < server.account.slots:
+        raise Refused(
+            _("A slot of %(server)s is free: nothing has to be deleted.") % {"server": server.name},
+            field="going",
+        )
+    if going not in [one.snapshot for one in candidates(server, keep=keep)]:
+        raise Refused(
+            _(
+                "%(snapshot)s is not deleted to make room: it is to be restored, it is the last"
+                " known good one, or something is asked of it."
+            )
+            % {"snapshot": going.name},
+            field="going",
+        )
+    try:
+        check_typed(typed, going.name, Kind.DELETE, server, actor)
+    except Refused as refusal:
+        raise Refused(refusal.sentence, field="typed_going") from None
+
+
+def is_room_made(deletion: Operation) -> bool:
+    return deletion.state == State.SUCCEEDED or deletion.reason in NO_NEED
+
+
+def may_go(deletion: Operation) -> bool:
+    """Whether what `deletion` makes room for is still wanted, and not held."""
+    wanted = Q(parent=None) | Q(parent__state=State.QUEUED, parent__stop_requested=False)
+    rows = Operation.objects.filter(wanted, state=State.QUEUED, stop_requested=False)
+    return rows.filter(children=deletion).exists()
