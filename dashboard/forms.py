@@ -233,10 +233,9 @@ class Restore(Ask):
     safety_snapshot = forms.BooleanField(
         label=gettext_lazy("Take a snapshot of the current state first"), required=False
     )
-    why_without = forms.CharField(
-        label=gettext_lazy("If you go without: why"),
+    why_without = Needed(
+        label=gettext_lazy("If you go without it: why"),
         help_text=gettext_lazy("Kept in the history. Leave it empty if the snapshot is taken."),
-        required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 

@@ -148,6 +148,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     turn_at = next((event.at for event in events if event.verb.endswith(".turn")), None)
     right = operations.right_for(operation)
     now = timezone.now()
+    is_lost = bool(child and child.is_ended and child.state != State.SUCCEEDED)
     may_cancel = (
         operation.state in CANCELLABLE
         and not operation.stop_requested
@@ -168,9 +169,11 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "is_due": operation.due_at <= now,
         "may_cancel": may_cancel,
         "may_hold": may_cancel
+        and not is_lost
         and operation.state == State.QUEUED
         and operation.kind in (Kind.RESTORE, Kind.DELETE),
-        "is_in_hold": bool(operation.hold_until and operation.hold_until > now),
+        "is_in_hold": bool(operation.hold_until and operation.hold_until > now and not is_lost),
+        "is_lost": is_lost,
         "why_not": why_not(user, right, operation.account.team),
         "start": start_offer(operation.server, user) if operation.is_ended else None,
         "undo": undo(operation, child),

@@ -160,7 +160,9 @@ def _release_parent(child: Operation, ended: State, now: datetime) -> None:
     parent = child.parent
     if parent is None:
         return
-    due_at = max(now, parent.hold_until or now)
+    due_at = now
+    if ended == State.SUCCEEDED and parent.hold_until:
+        due_at = max(now, parent.hold_until)
     changes: dict[str, Any] = {"due_at": due_at, "nudged_at": None}
     if ended == State.SUCCEEDED and parent.kind == Kind.RESTORE:
         changes["send_before"] = times.send_before(parent, due_at)

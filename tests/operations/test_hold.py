@@ -201,3 +201,12 @@ def test_a_hold_out_of_bounds_is_refused(team, alice, seconds):
 def test_a_restorer_may_not_set_the_hold(team, rosa):
     with pytest.raises(NotAllowed, match="You may not set the rules for restores"):
         teams.set_hold(team, 0, actor=rosa)
+
+
+def test_a_safety_snapshot_that_failed_ends_the_restore_without_waiting(stage, snapshot, rosa):
+    stage.provider.faults.add("answer", method="POST", status=400, body={"detail": "not today"})
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    assert stage.send(operation.children.get()).state == State.FAILED
+    assert operations.due() == [operation.pk]
+    operation = stage.send(operation)
+    assert (operation.state, operation.reason) == (State.FAILED, "child_failed")

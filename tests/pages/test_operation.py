@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from snapshots import operations
 from snapshots.models import Attempt, Epoch, Event, Kind, Operation, Pass, Sighting, State
 from snapshots.operations import epoch
 from tests.conftest import delete, fresh, restore, take
@@ -449,3 +450,20 @@ def test_within_its_hold_a_restore_says_when_it_is_sent_and_can_be_held_and_let_
     page = text(client.get(address))
     assert "Waiting to restore web-1 to pre-upgrade" in page
     assert "It is sent on" not in page
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_restore_whose_safety_snapshot_failed_is_not_said_to_be_sent(
+    stage, team, snapshot, rosa, client_of, is_held
+):
+    team.hold = 30
+    team.save()
+    stage.provider.faults.add("answer", method="POST", status=400, body={"detail": "not today"})
+    operation = restore(fresh(snapshot), rosa, safety_snapshot=True)
+    if is_held:
+        operations.hold(operation, actor=rosa)
+    stage.send(operation.children.get())
+    page = text(client_of(rosa).get(f"/operations/{operation.pk}/"))
+    for words in ("It is sent on", "Start now", "Let it go on"):
+        assert words not in page
+    assert ("did not complete, so it will not be sent" in page) is is_held
