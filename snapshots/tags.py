@@ -10,11 +10,12 @@ import re
 import unicodedata
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from snapshots import events
 from snapshots.errors import Refused
-from snapshots.models import Account, Membership, Server, Tag, User
+from snapshots.models import Account, Membership, Server, Tag, Team, User
 from snapshots.permissions import TAG, require
 from snapshots.teams import locked
 
@@ -57,7 +58,7 @@ def set_tags(server: Server, tags: str = "", *, actor: User) -> None:
             return
         server.tags.set([Tag.objects.get_or_create(team=team, word=word)[0] for word in words])
         Server.objects.filter(pk=server.pk).update(revision=revision)
-        team.tags.filter(servers=None, scopes=None).delete()
+        _forget_unused(team)
         events.record(
             events.Verb.SERVER_TAGGED if words else events.Verb.SERVER_UNTAGGED,
             team=team,
@@ -67,6 +68,17 @@ def set_tags(server: Server, tags: str = "", *, actor: User) -> None:
             tags=", ".join(words),
             before=", ".join(before),
         )
+
+
+def _forget_unused(team: Team) -> None:
+    """Those that no server has, and that limit nobody and no invitation that is open still."""
+    limits = Q(scopes__memberships__isnull=False) | Q(
+        scopes__invitations__isnull=False,
+        scopes__invitations__accepted_at=None,
+        scopes__invitations__revoked_at=None,
+    )
+    needed = team.tags.filter(limits).values_list("pk", flat=True)
+    team.tags.filter(servers=None).exclude(pk__in=list(needed)).delete()
 
 
 def of(server: Server) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from snapshots import operations, permissions, tags, teams
+from snapshots import invitations, operations, permissions, tags, teams
 from snapshots.errors import NotAllowed, Refused
 from snapshots.events import sentence
 from snapshots.models import (
@@ -310,6 +310,17 @@ def test_a_tag_that_limits_somebody_stays_when_no_server_has_it(limited, server,
     assert [tag.word for tag in Tag.objects.all()] == ["web"]
     assert not permissions.visible_servers(limited).exists()
     assert tags.limited_by_tags(server) == [limited.memberships.get()]
+
+
+def test_a_tag_goes_with_the_last_that_needs_it(server, limited, team, alice):
+    only = Only(tags=list(Tag.objects.all()))
+    invitation, _secret = invitations.invite(team, Role.VIEWER, actor=alice, only=only)
+    teams.change_role(limited.memberships.get(), Role.RESTORER, actor=alice)
+    tags.set_tags(server, "", actor=alice)
+    assert [tag.word for tag in Tag.objects.all()] == ["web"]  # the invitation is open
+    invitations.withdraw(invitation, actor=alice)
+    tags.set_tags(server, "db", actor=alice)
+    assert [tag.word for tag in Tag.objects.all()] == ["db"]
 
 
 def test_a_look_at_the_provider_leaves_tags_alone(stage, server, alice):
