@@ -27,6 +27,7 @@ BAD = [
     {"TOKEN_KEYS": "not base64"},
     {"TOKEN_KEYS": "MDEyMzQ1Njc="},
     {"TOKEN_KEYS": f"{KEY},MDEyMzQ1Njc="},
+    {"AUDIT_KEYS": "not base64"},
     {"DEBUG": "1"},
     {"DEBUG": "maybe"},
     {"DEMO": "1"},
