@@ -28,7 +28,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {
-            "theme": theme(request.COOKIES.get("theme", "")),
+            "theme": theme(request.COOKIES.get(settings.THEME_COOKIE_NAME, "")),
             "languages": settings.LANGUAGES,
             "has_nobody": SimpleLazyObject(first_run.is_open),
             "sign_on": sign_on.name(),

@@ -274,7 +274,8 @@ LOGIN_REDIRECT_URL = "overview"
 # -- words, times, files --------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("eo", "Esperanto"), ("ar", "العربية")]  # each in its own words
-LANGUAGE_COOKIE_NAME = "language"
+THEME_COOKIE_NAME = "__Host-theme" if IS_HTTPS else "theme"
+LANGUAGE_COOKIE_NAME = "__Host-language" if IS_HTTPS else "language"
 LANGUAGE_COOKIE_AGE = 31_536_000
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_HTTPONLY = True
@@ -336,6 +337,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-holdfast" if IS_HTTPS else "holdfast"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
 CSRF_COOKIE_SECURE = IS_HTTPS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"

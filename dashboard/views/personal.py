@@ -91,7 +91,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         user = form.save()
         _speak_anew(request, user)
         messages.success(request, _("Your settings are saved."))
-        response = _remember(redirect("settings"), "theme", user.theme)
+        response = _remember(redirect("settings"), django_settings.THEME_COOKIE_NAME, user.theme)
         return _remember(response, django_settings.LANGUAGE_COOKIE_NAME, user.language)
     lines = Event.objects.filter(actor=request.user, team=None).order_by("-pk")[:LINES]
     context = {"form": form, "zones": zones(), "sign_ins": lines}
@@ -111,7 +111,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("theme", "")
     if wanted in User.Theme.values:
         User.objects.filter(pk=request.user.pk).update(theme=wanted)
-        return _remember(_back(request), "theme", wanted)
+        return _remember(_back(request), django_settings.THEME_COOKIE_NAME, wanted)
     return _back(request)
 
 
