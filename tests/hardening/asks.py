@@ -195,7 +195,7 @@ ASKS: dict[str, Ask] = {
 }
 
 # What stands in an address besides ids of ours.
-WORDS = {"uidb36": "1", "key": "a-b", "secret": "s"}
+WORDS = {"uidb36": "1", "key": "a-b", "secret": "s", "provider_id": "none"}
 
 
 def address_of(row: str, world: World) -> str:

@@ -198,7 +198,8 @@ def _fleet(world: World, operator: User, restorer: User) -> None:
     world.things["paused account"] = an_account(
         world.team, f"paused {word}", paused="person", paused_by=operator, paused_at=now
     )
-    names = {"name": f"made-{word}", "note": f"note {word}"}
+    names: dict[str, Any] = {"name": f"made-{word}", "note": f"note {word}"}
+    names["about"] = {"purpose": f"purpose {word}", "ticket": f"ticket {word}"}
     words = {"words": f"answer {word}", "person": f"judge {word}"}
     for state, kind, by in (
         ("queued", "create", operator),

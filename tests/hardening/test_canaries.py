@@ -27,7 +27,7 @@ from tests.hardening.visits import PASSING, ready, undone, writes
 
 # Columns that hold no words of anybody's: codes, ids, seals and times of ours.
 CODES = {
-    "account": "api_url sealed_token mirrored",
+    "account": "api_url sealed_token token_hint mirrored paused",
     "attempt": "outcome",
     "authenticator": "type",
     "batch": "kind",
