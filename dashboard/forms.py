@@ -222,7 +222,7 @@ class TakeSnapshots(Ask):
             del self.fields["stop_first"]
 
 
-class Restore(Ask):
+class Restore(Ask, Room):
     """`seen` is the plan that the page shows. If its facts change, they must be read again."""
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -244,6 +244,7 @@ class Restore(Ask):
     ) -> None:
         seals = plan.sealed(actor)
         super().__init__(data, initial={"seen": seals, "safety_snapshot": slot_is_free})
+        self.offer(plan.snapshot.server, is_full=not slot_is_free)
         name = shown(plan.snapshot.server.name)
         self.fields["typed"].label = _("Type %(name)s to confirm") % {"name": name}
         # Once asked for, it is for the domain to refuse in words, not for the form to drop.
@@ -251,6 +252,15 @@ class Restore(Ask):
         seen = data.get("seen", "") if data is not None else seals
         self.facts_changed = not operations.is_same(seen, plan, actor=actor)
         self._fresh = seals
+
+    def clean(self) -> dict[str, Any]:
+        """Who lets one go for a safety snapshot wants that: its box cannot be ticked before."""
+        if self.cleaned_data.get("going"):
+            self.cleaned_data["safety_snapshot"] = True
+            if self.cleaned_data.get("why_without", "").strip():
+                words = _("Either one is deleted first, or you go without: please choose.")
+                self.add_error("going", words)
+        return self.cleaned_data
 
     def read_again(self) -> None:
         """After a refusal: the page now shows fresh facts, and their confirmation starts anew."""

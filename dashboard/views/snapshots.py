@@ -116,7 +116,7 @@ def in_words(right: str, words: Promise) -> Callable[[HttpRequest, int], str]:
 def restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask to overwrite a server, after saying what that means."""
     snapshot = get_object_or_404(visible_snapshots(request.user), pk=pk)
-    plan, slots = operations.plan(snapshot), slots_for(snapshot)
+    plan, slots = operations.plan(snapshot), slots_for(snapshot, request.user)
     form = Restore(
         posted(request), plan=plan, actor=request.user, slot_is_free=slots["slot_is_free"]
     )
@@ -128,14 +128,14 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
     return confirm(request, "snapshots/restore.html", snapshot, form, slots | {"plan": plan})
 
 
-def slots_for(snapshot: Snapshot) -> dict[str, Any]:
+def slots_for(snapshot: Snapshot, user: User) -> dict[str, Any]:
     """Whether there is room for a safety snapshot, and what could make some."""
     taken = operations.slots_taken(snapshot.server)
     limit = snapshot.account.slots
     slots: dict[str, Any] = {"taken": taken, "slot_is_free": len(taken) < limit}
     if not slots["slot_is_free"]:
-        others = snapshot.server.snapshots.filter(gone_at=None).exclude(pk=snapshot.pk)
-        slots["deletable"] = [one for one in others.order_by("created_at") if one.is_completed]
+        slots["candidates"] = operations.candidates(snapshot.server, keep=snapshot)
+        slots["why_not_delete"] = why_not(user, DELETE, snapshot.account.team)
     return slots
 
 

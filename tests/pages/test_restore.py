@@ -136,11 +136,11 @@ def test_at_five_of_five_there_is_no_safety_snapshot_and_the_page_says_why(
     client = client_of(rosa)
     answer = client.get(address(old))
     page, sent = text(answer), form_on(answer, address(old))
-    assert "No slot is free (5 of 5), so no safety snapshot can be taken." in page
+    assert "No slot is free (5 of 5), so no safety snapshot can be taken before another" in page
     assert "safety_snapshot" not in sent
     for other in others:
-        assert f'href="/snapshots/{other.pk}/delete/"' in answer.content.decode()
-    assert f'href="/snapshots/{old.pk}/delete/"' not in answer.content.decode()
+        assert f'id="going-{other.pk}"' in answer.content.decode()
+    assert f'id="going-{old.pk}"' not in answer.content.decode()
     asked = client.post(address(old), sent | {"typed": "web-1", "safety_snapshot": "on"})
     assert asked.status_code == 422
     assert "All 5 slots of web-1 are taken" in text(asked)
@@ -151,6 +151,28 @@ def test_at_five_of_five_there_is_no_safety_snapshot_and_the_page_says_why(
     assert not Operation.objects.exists()
     client.post(address(old), sent | {"typed": "web-1", "why_without": "No slot is free"})
     assert not Operation.objects.get().children.exists()
+
+
+def test_at_five_of_five_one_confirmation_deletes_one_takes_the_net_and_restores(
+    old, web, rosa, client_of
+):
+    others = [a_snapshot(web, f"nightly-{n}", days=n + 1) for n in range(4)]
+    client = client_of(rosa)
+    sent = form_on(client.get(address(old)), address(old)) | {"typed": "web-1"}
+    chosen = {"going": str(others[3].pk), "typed_going": "nightly-2"}
+    both = client.post(address(old), sent | chosen | {"why_without": "in a hurry"})
+    assert "Either one is deleted first, or you go without: please choose." in text(both)
+    wrong = client.post(address(old), sent | chosen)
+    assert wrong.status_code == 422
+    assert "which is nightly-3. You typed nightly-2" in text(wrong)
+    assert not Operation.objects.exists()
+    answer = client.post(address(old), sent | chosen | {"typed_going": "nightly-3"})
+    restoring = Operation.objects.get(parent=None)
+    assert (answer.status_code, answer.url) == (303, f"/operations/{restoring.pk}/")
+    safety = restoring.children.get()
+    deletion = safety.children.get()
+    assert (safety.kind, deletion.kind, deletion.snapshot) == ("create", "delete", others[3])
+    assert client.get(answer.url).status_code == 200
 
 
 def test_who_may_not_restore_is_told_so_even_with_a_box_unticked(old, web, vera, client_of):
