@@ -54,7 +54,6 @@ View = Callable[..., HttpResponse]
 # they are opened, so opening them needs the proof already.
 OF_ALLAUTH = frozenset(
     {
-        "account_email",
         "account_set_password",
         "mfa_activate_totp",
         "mfa_deactivate_totp",

@@ -236,6 +236,7 @@ ACCOUNT_RATE_LIMITS = {"login": None}  # what slows guesses down is snapshots/tr
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # whoever's password or second factor changes is told by mail
 # Passkeys sign in by themselves; apps with codes, and passkeys too, come second after a password.
 PASSWORD_RESET_TIMEOUT = 1800  # of the link in a mail; it works once
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # nobody signs up here with an address of somebody else
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True

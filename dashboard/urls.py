@@ -125,6 +125,7 @@ people = [
     path("auth/oidc/cancelled/", sign_on.failed, name="socialaccount_login_cancelled"),
     path("auth/oidc/error/", sign_on.failed, name="socialaccount_login_error"),
     path("auth/", include("allauth.socialaccount.providers.openid_connect.urls")),
+    path("auth/email/", personal.email, name="account_email"),  # theirs changes it unproved
     path("auth/", include("allauth.account.urls")),
 ]
 listeners = [

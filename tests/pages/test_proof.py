@@ -43,7 +43,8 @@ ONLY_READ = {
     "server_figures", "snapshots", "snapshot", "batch", "operation", "activity", "team_index",
     "team", "open_invitation", "open_first_run", "setup_done",
     "webhooks", "healthz", "readyz", "mfa_index", "mfa_list_webauthn",
-    "account_inactive", "account_email_verification_sent", "account_reset_password_done",
+    "account_email", "account_inactive", "account_email_verification_sent",
+    "account_reset_password_done",
     "account_reset_password_from_key_done", "socialaccount_login_cancelled",
     "socialaccount_login_error", "receipt", "receipt_json",
 }  # fmt: skip

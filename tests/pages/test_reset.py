@@ -1,0 +1,106 @@
+"""A new password by mail: once, in half an hour, at our address, never past a second factor."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core import mail
+from django.test import Client
+
+from snapshots.models import User
+from tests.conftest import fresh
+from tests.pages.factories import text
+
+PASSWORD, NEW = "correct horse battery", "a staple of another colour"
+
+
+@pytest.fixture(autouse=True)
+def afternoon(time_machine):
+    time_machine.move_to("2026-11-23T14:02:00Z", tick=False)
+    return time_machine
+
+
+@pytest.fixture
+def alice(alice):
+    alice.set_password(PASSWORD)
+    alice.save()
+    return alice
+
+
+def asked(client: Client, email: str, **more) -> str:
+    """The link in the mail; only its path."""
+    client.post("/auth/password/reset/", {"email": email}, **more)
+    return re.search(r"http://localhost:8000(/auth/password/reset/key/\S+)", mail.outbox[-1].body)[
+        1
+    ]
+
+
+def choose(client: Client, link: str) -> str:
+    there = client.get(link)
+    if there.status_code != 302:
+        return text(there)
+    return text(client.post(there.url, {"password1": NEW, "password2": NEW}, follow=True))
+
+
+def test_the_link_works_once_and_the_person_is_told(alice, client):
+    link = asked(client, alice.email)
+    assert "Your password is changed" in choose(client, link)
+    assert fresh(alice).check_password(NEW)
+    assert mail.outbox[-1].subject == "Your password was changed"
+    assert mail.outbox[-1].to == [alice.email]
+    assert "This link was used already, or is too old." in choose(Client(), link)
+
+
+def test_after_half_an_hour_it_is_too_old(alice, client, afternoon):
+    link = asked(client, alice.email)
+    afternoon.shift(1801)
+    assert "This link was used already, or is too old." in choose(client, link)
+    assert fresh(alice).check_password(PASSWORD)
+
+
+def test_the_link_is_at_our_own_address_whatever_the_request_says(alice, client, settings):
+    settings.ALLOWED_HOSTS = ["testserver", "other.example"]
+    asked(client, alice.email, headers={"Host": "other.example"})
+    assert "other.example" not in mail.outbox[-1].body
+
+
+def test_it_signs_nobody_in_and_the_second_factor_is_asked_for(alice, client):
+    TOTP.activate(alice, generate_totp_secret())
+    choose(client, asked(client, alice.email))
+    assert client.get("/servers/").status_code == 302
+    answer = client.post("/auth/login/", {"login": alice.email, "password": NEW})
+    assert answer.url == "/auth/2fa/authenticate/"
+
+
+def test_all_sessions_end_with_it(alice, client, client_of):
+    other = client_of(alice)
+    assert other.get("/servers/").status_code == 200
+    choose(client, asked(client, alice.email))
+    assert other.get("/servers/").status_code == 302
+
+
+def test_an_unknown_address_is_told_the_same_and_gets_no_mail(alice, client):
+    known = client.post("/auth/password/reset/", {"email": alice.email}, follow=True)
+    unknown = client.post("/auth/password/reset/", {"email": "nobody@example.com"}, follow=True)
+    assert text(known) == text(unknown)
+    assert [one.to for one in mail.outbox] == [[alice.email]]
+
+
+def test_who_is_kept_waiting_gets_in_by_the_mail(alice, client):
+    for n in range(30):
+        form = {"login": alice.email, "password": f"a wrong guess {n}"}
+        client.post("/auth/login/", form, REMOTE_ADDR="203.0.113.1")
+    choose(client, asked(client, alice.email))
+    answer = client.post("/auth/login/", {"login": alice.email, "password": NEW})
+    assert answer.status_code == 302
+
+
+def test_nobody_gives_themselves_another_address(alice, client_of):
+    client = client_of(alice)
+    for action in ("action_add", "action_primary"):
+        sent = {action: "", "email": "mallory@example.com"}
+        assert client.post("/auth/email/", sent).status_code == 405
+    assert client.get("/auth/email/").status_code == 200
+    assert not User.objects.filter(email="mallory@example.com").exists()
