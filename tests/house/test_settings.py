@@ -57,6 +57,14 @@ BAD = [
     {"LOG_LEVEL": "LOUD"},
     {"TRUST_PROXY_HEADERS": "perhaps"},
     {"SECRET_KEY_FILE": "/nowhere/key"},
+    {"ALLOW_HTTP": "perhaps", "SITE_URL": "http://snapshots.lan"},
+    {"SITE_URL": "ftp://snapshots.example.com"},
+    {"SITE_URL": "https://"},
+    {"ALLOWED_HOSTS": "*.example.com,*"},
+    {"DATABASE_URL": "sqlite"},
+    {"REDIS_URL": "http://broker"},
+    {"PROVIDER_API_URLS": "ftp://admin.vps.org/api/v1"},
+    {"LOG_FORMAT": "xml"},
 ]
 
 

@@ -120,6 +120,26 @@ FORBIDDEN = [
     ("https://[2002:7f00:1::]/", "private"),
     ("https://[2002:808:808::1]/", "private"),
     ("https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/", "private"),
+    ("https://[64:ff9b::10.0.0.1]/", "private"),
+    ("https://[::ffff:100.64.0.1]/", "private"),
+    ("https://[2002:a9fe:a9fe::]/", "private"),
+    ("https://[2001:20::1]/", "private"),
+    ("https://[0:0:0:0:0:ffff:10.0.0.1]/", "private"),
+    # the ends of what is private
+    ("https://172.31.255.255/", "private"),
+    ("https://100.127.255.255/", "private"),
+    ("https://169.254.0.1/", "private"),
+    ("https://0.255.255.255/", "private"),
+    ("https://198.19.255.255/", "private"),
+    ("https://239.255.255.255/", "private"),
+    ("https://[febf::1]/", "private"),
+    ("https://[fdff:ffff::1]/", "private"),
+    # numbers once more: octal, hexadecimal, too long
+    ("https://0x7F.0x0.0x0.0x1/", "host"),
+    ("https://0300.0250.0.1/", "host"),
+    ("https://10.0x0.0.1/", "host"),
+    ("https://4294967297/", "host"),
+    ("https://127.0.0.1.0/", "host"),
     # what splits one parser from another
     ("https://example.com\\@127.0.0.1/", "form"),
     ("https://example.com#@127.0.0.1/", "form"),
@@ -132,6 +152,10 @@ FORBIDDEN = [
     ("https://example.com/<script>", "form"),
     (f"https://example.com/{'a' * 500}", "form"),
 ]
+
+
+def test_there_are_more_than_120_of_them():
+    assert len({address for address, _reason in FORBIDDEN}) >= 120
 
 
 @pytest.mark.parametrize(("address", "reason"), FORBIDDEN, ids=lambda value: repr(value)[:60])
