@@ -9,7 +9,7 @@ import pytest
 
 from snapshots import operations
 from snapshots.errors import Refused
-from snapshots.models import Epoch, Reason, Snapshot, State
+from snapshots.models import Account, Epoch, Reason, Snapshot, State
 from snapshots.operations import epoch
 from snapshots.provider.client import Client
 from tests.conftest import delete, fresh, restore, take
@@ -95,6 +95,25 @@ def test_a_server_that_the_provider_lists_no_more_is_sent_nothing(stage, server,
     stage.provider.outside.delete_server(server.remote_id)
     operation = stage.send(operation)
     assert (operation.state, operation.reason) == (State.FAILED, Reason.SERVER_MISSING)
+
+
+def test_what_is_not_listed_whole_is_no_ground_for_sending(stage, server, oscar):
+    stage.provider.faults.add("partial", path="/snapshots/")
+    operation = stage.send(take(server, oscar))
+    assert (operation.state, operation.reason) == (State.QUEUED, Reason.NO_READ)
+    assert operation.details == {"words": "the listing was not complete"}
+    assert stage.provider.calls("POST") == []
+    stage.later(seconds=5)
+    assert stage.send(operation).state == State.RUNNING
+
+
+def test_a_token_that_is_refused_at_the_change_itself_stops_the_account(stage, server, oscar):
+    stage.provider.faults.add(
+        "answer", method="POST", status=401, body={"detail": "Invalid token."}
+    )
+    operation = stage.send(take(server, oscar))
+    assert operation.state == State.FAILED
+    assert fresh(operation.account).paused == Account.Paused.TOKEN
 
 
 def test_a_witness_that_cannot_be_read_stops_sending_until_it_can(
