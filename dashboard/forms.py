@@ -151,9 +151,8 @@ class Room(forms.Form):
         required=False,
         widget=forms.RadioSelect,
     )
-    typed_going = forms.CharField(
+    typed_going = Needed(
         label=gettext_lazy("Type the name of the snapshot that is deleted"),
-        required=False,
         strip=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )

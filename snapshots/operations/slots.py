@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db import models
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy, ngettext
 
 from snapshots.models import Kind, Operation, Server, Snapshot, State
@@ -97,13 +98,13 @@ def candidates(server: Server, *, keep: Snapshot | None = None) -> list[Candidat
 def _why(row: Snapshot, slot: Slot, now: datetime) -> tuple[int, str]:
     """How readily it goes, and what speaks for it, or against."""
     if row.is_kept_long_enough:
-        return 0, _("It was to be kept until %(day)s.") % {"day": row.keep_until}
+        return 0, _("It was to be kept until %(day)s.") % {"day": date_format(row.keep_until)}
     restore = slot.operation.parent if slot.operation else None
     if restore and restore.state == State.SUCCEEDED and restore.ended_at:
         days = (now - restore.ended_at).days
         return 1 if days >= SETTLED.days else 4, _restored(days)
     if row.keep_until:
-        return 6, _("It is to be kept until %(day)s.") % {"day": row.keep_until}
+        return 6, _("It is to be kept until %(day)s.") % {"day": date_format(row.keep_until)}
     if row.is_good:
         words = {"person": shown(row.good_by_name), "why": shown(row.good_why)}
         return 5, _("Known good, though not the newest: %(person)s, “%(why)s”") % words

@@ -107,6 +107,14 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "server-tags": Shot(server("web-1", "tags/")),
         "server-figures": Shot(server("web-1", "figures/")),
         "snapshot": Shot(f"/snapshots/{snapshot('shop', 1)}/"),
+        "snapshot-locked": Shot(f"/snapshots/{snapshot('db-1', 1)}/"),
+        "lock": Shot(f"/snapshots/{snapshot('wiki')}/lock/", "rosa"),
+        "lock-wrong": Shot(
+            f"/snapshots/{snapshot('wiki')}/lock/", "rosa", partial(send, words=" ")
+        ),
+        "unlock": Shot(f"/snapshots/{snapshot('db-1', 1)}/unlock/", "rosa"),
+        "known-good": Shot(f"/snapshots/{snapshot('wiki')}/good/", "rosa"),
+        "about-snapshot": Shot(f"/snapshots/{snapshot('db-1')}/about/", "oscar"),
         "snapshot-busy": Shot(f"/snapshots/{snapshot('web-2')}/"),
         **{
             f"operation-{key.replace(' ', '-')[:40]}": Shot(

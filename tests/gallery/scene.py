@@ -12,6 +12,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.utils import timezone
 
 from snapshots import invitations, teams
+from snapshots import operations as verbs
 from snapshots.models import (
     Account,
     Attempt,
@@ -100,6 +101,7 @@ def build() -> Scene:
     servers = dict(_fleet(accounts))
     operations = dict(_operations(servers, people))
     batch = _batch(northwind, servers, people)
+    _marks(servers["db-1"], people["rosa"])
     LINES.extend(_sign_ins(people["alice"], people["rosa"]))
     Event.objects.bulk_create(sorted(LINES, key=lambda line: line.at))
     LINES.clear()
@@ -405,3 +407,23 @@ def _webhooks(
             about = {"team": team, "event": event, "topic": "failed", "state": state}
             Delivery.objects.create(**about, **to, **more)
     return webhook, own
+
+
+# -- what is said of snapshots --------------------------------------------------------------------
+
+
+def _marks(server: Server, by: User) -> None:
+    """The newest is to be kept, the one before is locked, and the oldest is known to be good."""
+    newest, before, *_more, oldest = server.snapshots.order_by("-created_at")
+    day = timezone.localdate()
+    verbs.describe(
+        newest,
+        actor=by,
+        purpose="Before the new compiler",
+        ticket="BUILD-114",
+        owner="Oscar",
+        keep_until=day + timedelta(days=30),
+    )
+    until = timezone.now() + timedelta(days=20)
+    verbs.lock(before, actor=by, words="The audit of the release needs it", until=until)
+    verbs.mark_good(oldest, actor=by, words="All builds of the release passed")
