@@ -27,7 +27,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import teams_here
+from dashboard import proof, teams_here
 from dashboard.addresses import posts_to
 from dashboard.forms import Needed, Told
 from dashboard.proof import proven
@@ -203,6 +203,7 @@ def as_somebody_new(request: HttpRequest, invitation: Invitation) -> HttpRespons
     form = Join(posted(request), email=invitation.email)
     if user := form.tell(partial(invitations.join, invitation)):
         login(request, user, backend=BACKEND)
+        proof.note(request, user)  # they have just chosen their password
         return welcome(request, invitation.team)
     context = {
         "invitation": invitation,
