@@ -97,7 +97,7 @@ def candidates(server: Server, *, keep: Snapshot | None = None) -> list[Candidat
 
 def _why(row: Snapshot, slot: Slot, now: datetime) -> tuple[int, str]:
     """How readily it goes, and what speaks for it, or against."""
-    if row.is_kept_long_enough:
+    if row.keep_until and row.is_kept_long_enough:
         return 0, _("It was to be kept until %(day)s.") % {"day": date_format(row.keep_until)}
     restore = slot.operation.parent if slot.operation else None
     if restore and restore.state == State.SUCCEEDED and restore.ended_at:
