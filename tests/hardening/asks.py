@@ -36,9 +36,9 @@ def always(**body: Any) -> Callable[[World, User | None], Body]:
     return lambda _world, _person: dict(body)
 
 
-def restoring(world: World, _person: User | None) -> Body:
+def restoring(world: World, person: User | None) -> Body:
     snapshot = world.things["snapshot"]
-    seen = operations.facts(snapshot)["digest"]
+    seen = operations.plan(snapshot).sealed(person) if person else ""
     typed = snapshot.server.name
     return {"request_key": KEY, "seen": seen, "typed": typed, "safety_snapshot": "on"}
 
@@ -191,7 +191,6 @@ ASKS: dict[str, Ask] = {
     "mfa_edit_webauthn": Ask(always(name="Laptop")),
     "mfa_add_webauthn": Ask(always(name="Laptop", credential="")),
     "mfa_login_webauthn": Ask(always(credential="{}")),
-    "account_email": Ask(always(email="mine@example.com", action_add="1")),
 }
 
 # What stands in an address besides ids of ours.

@@ -51,12 +51,14 @@ def observed(scene: Scene, row: str) -> Row:
     cells = {
         who: (settled(scene, row, who, "GET"), settled(scene, row, who, "POST")) for who in COLUMNS
     }
-    others = {settled(scene, row, who, method) for who in ("mallory", "alice") for method in OTHERS}
-    strangers = {settled(scene, row, "nobody", method) for method in OTHERS}
+    others = {
+        outcome(scene, row, who, method, {}) for who in ("mallory", "alice") for method in OTHERS
+    }
+    strangers = {outcome(scene, row, "nobody", method, {}) for method in OTHERS}
     asked = cells["nobody"][0]
     assert strangers <= ({"in"} if asked == "in" else {asked, "405", "200"})
     for who in ("nobody", "alice"):
-        assert settled(scene, row, who, "HEAD") == cells[who][0]
+        assert outcome(scene, row, who, "HEAD", {}) == cells[who][0]
     return Row(row, "|".join(sorted(others)), cells)
 
 
