@@ -21,6 +21,7 @@ from snapshots.models import Epoch, Event, Operation, Reason, State
 from snapshots.operations import epoch, times
 from snapshots.operations.states import move
 from tests.conftest import fresh, restore, take
+from tests.operations.test_fences import worker
 from tests.pages.factories import a_server, an_account, an_operation
 
 
@@ -72,7 +73,7 @@ def test_a_restore_that_is_sent_while_somebody_cancels_it_is_not_said_to_be_stop
 
 def test_a_database_that_is_put_back_between_look_and_claim_sends_nothing(stage, server, oscar):
     operation = take(server, oscar)
-    with meanwhile("token_version", lambda: epoch.stop(Epoch.Why.SAID)):
+    with worker(after_its_look=lambda _: epoch.stop(Epoch.Why.SAID)):
         operation = stage.send(operation)
     assert operation.state == State.QUEUED
     assert stage.provider.calls("POST") == []

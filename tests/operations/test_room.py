@@ -7,6 +7,7 @@ from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Epoch, Event, Operation, Snapshot, State
 from snapshots.operations import epoch
 from tests.conftest import NOW, fresh, restore, take
+from tests.operations.test_fences import worker
 
 
 @pytest.fixture
@@ -252,6 +253,14 @@ def test_a_hold_keeps_the_deletion_too_until_somebody_lets_it_go_on(
     assert stage.send(deletion).state == State.SUCCEEDED
     stage.watch(stage.send(safety), minutes=5)
     assert stage.send(restoring).state == State.RUNNING
+
+
+def test_a_hold_between_look_and_claim_keeps_it_too(stage, target, going, rosa):
+    restoring = restore_with_room(target, rosa, going)
+    _safety, deletion = chain(restoring)
+    with worker(after_its_look=lambda _: operations.hold(fresh(restoring), actor=rosa)):
+        assert stage.send(deletion).state == State.QUEUED
+    assert not deletions(stage)
 
 
 def test_if_it_is_not_deleted_nothing_is_restored(stage, target, going, rosa):
