@@ -417,8 +417,15 @@ class Kept(NamedTuple):
 
 
 def pace_of(request: HttpRequest, scope: str) -> Pace:
-    """How often to ask: often while something moves that this page shows."""
-    now = timezone.now()
+    """How often to ask: often while something moves that this page shows, or did when it was made.
+
+    The page's rows were read before those of the tray. What moved in between it does not show yet.
+    """
+    now, seen = timezone.now(), revisions(request)
+    for operation in (*tray(request).under_way, *tray(request).ended):
+        account = seen.get(operation.account_id)
+        if account is not None and operation.revision > account.revision:
+            return Pace(OURS, now + AFTER_ACTION)
     paces, moving = [Pace(IDLE)], []
     for operation in tray(request).under_way:
         young = operation.created_at + AFTER_ACTION

@@ -481,7 +481,7 @@ def test_a_digest_of_a_batch_is_one_mail_when_all_of_it_has_ended(
         kind="create",
         asked_by=oscar,
         asked_by_name="Oscar",
-        refused=[{"server": 1, "snapshot": None, "name": "mail-1", "why": "it is busy"}],
+        refused=[{"server": server.pk, "snapshot": None, "name": "mail-1", "why": "it is busy"}],
     )
     rows = [take(one, oscar) for one in account.servers.order_by("name")]
     Operation.objects.update(batch=batch)

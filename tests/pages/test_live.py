@@ -19,7 +19,7 @@ from dashboard import live
 from dashboard.live import END, Fragment, Since
 from snapshots.models import Account, Operation, Server, State
 from snapshots.permissions import visible_servers
-from tests.conftest import Stage, take
+from tests.conftest import Stage, delete, take
 
 HTMX = {"HX-Request": "true"}
 
@@ -274,3 +274,20 @@ def test_a_cross_site_request_is_refused(account, vera, client_of):
 
 def test_nobody_polls_without_signing_in(client, db):
     assert poll(client, "shell").status_code == 401
+
+
+def test_what_ended_while_its_page_was_made_is_asked_for_at_once(stage, snapshot, rosa):
+    """The page has read it as waiting, and the tray as ended: nothing runs, and yet it is old."""
+    operation = delete(snapshot, rosa)
+    request = RequestFactory().get("/")
+    request.user = rosa
+    live.watching(request, f"operation:{operation.pk}")
+    assert stage.send(operation).state == State.SUCCEEDED
+    assert live.pace_of(request, f"operation:{operation.pk}").seconds == live.OURS
+
+
+def test_what_had_ended_before_is_not(stage, snapshot, rosa):
+    operation = stage.send(delete(snapshot, rosa))
+    request = RequestFactory().get("/")
+    request.user = rosa
+    assert live.pace_of(request, f"operation:{operation.pk}").seconds == live.IDLE

@@ -64,6 +64,7 @@ ACTIONS = {
     "/operations/{operation}/release/": "oscar",
     "/operations/{operation}/verdict/": "oscar",
 }
+RECEIPTS = ("/operations/{operation}/receipt/", "/operations/{operation}/receipt.json")
 OWN = tuple(
     f"/webhooks/{{own}}/{verb}"
     for verb in ("", "secret/", "secret/old/", "test/", "on/", "off/", "resend/", "remove/")
@@ -115,7 +116,7 @@ def test_every_member_may_look(things, cast, client_of, address, name):
     assert client_of(cast[name]).get(address.format(**things)).status_code == 200
 
 
-@pytest.mark.parametrize("address", [*PAGES, *FORMS, *ACTIONS])
+@pytest.mark.parametrize("address", [*PAGES, *FORMS, *ACTIONS, *RECEIPTS])
 def test_to_a_stranger_it_is_not_there(things, cast, client_of, address):
     client = client_of(cast["mallory"])
     before = Event.objects.count()
@@ -240,7 +241,7 @@ def test_these_tables_know_every_address_with_an_id():
     known = {address.split("{")[0] for address in [*PAGES, *FORMS, *ACTIONS]}
     routes = [str(pattern.pattern) for pattern in get_resolver().url_patterns]
     with_id = [route for route in routes if "<int:pk>" in route and not route.startswith("auth")]
-    tabled = {address.strip("/") for address in [*PAGES, *FORMS, *ACTIONS]}
+    tabled = {address.strip("/") for address in [*PAGES, *FORMS, *ACTIONS, *RECEIPTS]}
     for route in with_id:
         noun = route.split("/")[0]
         assert f"/{noun}/" in known

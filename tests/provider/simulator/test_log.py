@@ -86,6 +86,7 @@ def test_numbers_rise_without_a_gap_and_go_on_after_a_restart(tmp_path: Path) ->
     with Simulator(log=log) as sim:
         assert sim.log == before
         Caller(sim, sim.account("A")).get("/servers/")
+        assert len(sim.log) == 4  # looking waits until the answer is written down
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["n"] for line in lines] == [1, 2, 3, 4]
     assert len({line["call"] for line in lines}) == 2
