@@ -39,6 +39,7 @@ OTHER_PAGES = tuple(
 ONCE = (
     *("tests/provider", "tests/hardening", HOUSE, "tests/campaigns/test_model.py", BROWSER),
     *("tests/test_languages.py", "tests/notices/test_guard.py", "tests/notices/test_outside.py"),
+    *("tests/notices/test_pages.py", "tests/notices/test_who.py"),
     *OTHER_PAGES,
 )
 # The protocol and the client, by their own tests: every line and branch, or it fails. That costs
@@ -49,6 +50,11 @@ MEASURED = (
     "tests/test_accounts.py",
     "tests/test_accounts_removed.py",
     "tests/test_scopes.py",
+)
+# So that all lanes are about as long.
+BESIDE = (
+    *("tests/flow", "tests/hardening"),
+    *("tests/campaigns/test_machine.py", "tests/campaigns/test_model.py"),
 )
 # Processes are killed and times are kept: beside nothing but each other.
 CAMPAIGN = "tests/campaigns/test_campaign.py"
@@ -97,12 +103,13 @@ class Job(NamedTuple):
 
 def everything(url: str) -> list[tuple[str, int]]:
     """All at once, since workers and browsers are waited for half of the time; then campaigns."""
-    apart = (*MEASURED, BROWSER, HOUSE, CAMPAIGN)
+    apart = (*MEASURED, *BESIDE, BROWSER, HOUSE, CAMPAIGN)
     sqlite = [
         Job("SQLite, every branch of the protocol and the client", [*MEASURED], measured=True),
         Job("SQLite", [f"--ignore={path}" for path in apart]),
     ]
-    lanes = [sqlite, [Job("the house", [HOUSE])]]
+    beside = [Job("the house", [HOUSE]), Job("SQLite, beside the others", [*BESIDE])]
+    lanes = [sqlite, beside]
     struck = [[Job("SQLite, struck", [CAMPAIGN])]]
     if services.chromium():
         lanes[1].insert(0, Job("SQLite, in a browser", [BROWSER]))

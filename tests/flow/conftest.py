@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 
 from dashboard import house
@@ -142,6 +143,7 @@ def works(
 ) -> Iterator[Works]:
     settings.PROVIDER_API_URLS = [provider.url]
     settings.PROVIDER_PACE = PACE
+    cache.clear()  # which outlives a test: it is no table of a model
     works = Works(tmp_path, provider)
     monkeypatch.setenv("CELERY_BROKER_URL", works.broker)  # for the nudges of this process
     works.start()
