@@ -294,8 +294,8 @@ def test_a_slow_answer_is_unknown_at_the_deadline_and_the_connection_is_reset(
     peer = listening(until_the_end, tls=tls if secure else None)
     begun = monotonic()
     with pytest.raises(Unknown, match="no answer in time"):
-        create(talking_to(peer, deadline=0.15, ca_file=str(certificate)))
-    assert 0.1 < monotonic() - begun < 1
+        create(talking_to(peer, deadline=0.5, ca_file=str(certificate)))  # TLS takes a part of it
+    assert 0.4 < monotonic() - begun < 2
     peer.close()
     assert endings == ["reset"]
     assert peer.connections == 1
