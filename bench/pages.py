@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from bench import seed
 from bench.house import Reply, Web
-from dashboard import live
+from dashboard import live, seen
 from dashboard.views.server_list import Servers
 from snapshots.models import Server, User
 
@@ -77,7 +77,7 @@ def polls(fleet: seed.Fleet) -> Iterable[Target]:
     page = Servers(request)
     page.read()
     for changed in (0, 1, 20):
-        token = live.write_token({fleet.account.pk: live.Seen(now - changed, False)}, False)
+        token = seen.write_token({fleet.account.pk: seen.Seen(now - changed, False)}, False)
         yield Target(
             f"poll, {changed} changed",
             fleet.size,

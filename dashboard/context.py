@@ -10,6 +10,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import live, sign_on, teams_here
+from dashboard.seen import is_stopped
+from dashboard.tray import is_waiting, tray, troubled
 from snapshots import first_run, teams
 from snapshots.operations import epoch
 
@@ -38,11 +40,11 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "density": user.density,
         "navigation": NAVIGATION,
         "section": _section(request.path),
-        "tray": SimpleLazyObject(lambda: live.tray(request)),
-        "troubled": SimpleLazyObject(lambda: live.troubled(request)),
-        "work_is_waiting": SimpleLazyObject(lambda: live.is_waiting(request)),
+        "tray": SimpleLazyObject(lambda: tray(request)),
+        "troubled": SimpleLazyObject(lambda: troubled(request)),
+        "work_is_waiting": SimpleLazyObject(lambda: is_waiting(request)),
         "sending_stopped": SimpleLazyObject(
-            lambda: epoch.stopped() if live.is_stopped(request) else None
+            lambda: epoch.stopped() if is_stopped(request) else None
         ),
         "closed": SimpleLazyObject(lambda: [] if user.roles else teams.closed_to(user)),
         "team_switch": SimpleLazyObject(lambda: teams_here.switch(request)),

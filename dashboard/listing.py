@@ -27,7 +27,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_htmx.http import push_url
 
-from dashboard import export, live
+from dashboard import export, live, seen
 from dashboard.live import Fragment
 from dashboard.teams_here import chosen, here
 from dashboard.templatetags.ui import shown
@@ -167,7 +167,7 @@ class Listing:
     def __init__(self, request: HttpRequest) -> None:
         self.request, self.user = request, request.user
         self.path, self.now = reverse(self.name), timezone.now()
-        known, team = live.accounts(request), chosen(request)
+        known, team = seen.accounts(request), chosen(request)
         self.accounts = {pk: one for pk, one in known.items() if team in (None, one.team_id)}
         self.labels = {column.word: str(column.label) for column in self.columns}
         self.filters = self.offered()

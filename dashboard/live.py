@@ -58,35 +58,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from django.conf import settings
-from django.db import connection
-from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.http import base36_to_int, int_to_base36
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_htmx.http import trigger_client_event
 
-from dashboard import cells, expected
+from dashboard import expected
+from dashboard.seen import Revisions, Since, accounts, read_token, revisions, write_token
 from dashboard.templatetags.ui import operation_title
+from dashboard.tray import is_held_up, moved, tray
 from snapshots.estimates import Estimate, began_at, documented
-from snapshots.models import Account, Operation, Server, Standing, State, User
-from snapshots.models.operation import HOLDING
-from snapshots.permissions import visible_accounts, visible_operations
+from snapshots.models import Operation, State
 
-LISTED = 10  # operations that the tray lists, those under way first; the rest is counted
-MOST_ROWS = 50  # more changed rows than this: the list as a whole
 PACES = OURS, MOVING, WAITING, IDLE = 2, 5, 15, 60  # seconds between polls
 AFTER_ACTION = timedelta(seconds=30)
-SILENCE = timedelta(seconds=15)  # a heartbeat or a due operation older than this is trouble
 SCOPE = re.compile(r"([a-z_]+)(?::(\d{1,18}))?")
-TOKEN = re.compile(r"[0-9a-z]{1,13}\.[0-9a-z]{1,13}!?")
 ON_THE_MOVE = (State.SENDING, State.RUNNING, State.IN_DOUBT)
 
 
@@ -101,297 +92,6 @@ END = Fragment("", {})  # nothing is left to watch
 SOON = Fragment("", {"soon": True})  # something that a person asked for is about to show
 TRAY = Fragment("shell/_tray.html", {})
 TROUBLE = Fragment("shell/_trouble.html", {})
-
-
-# -- what a page has seen -------------------------------------------------------------------------
-
-
-class Seen(NamedTuple):
-    """What pages show of an account, told by one number and one mark."""
-
-    revision: int
-    is_troubled: bool
-
-
-class Known(NamedTuple):
-    """What every row of an account shows of it."""
-
-    team_id: int
-    label: str
-    slots: int
-    looked_at: datetime | str | None  # the newest complete look, as the database's driver gives it
-
-
-Revisions = dict[int, Seen]
-# Written out: nothing is asked as often, and to build it would take longer than to answer it.
-KNOWN = """
-    SELECT t.id, t.name, m.role, m.scope_id, t.second_factor,
-        (SELECT COUNT(*) FROM snapshots_epoch WHERE stopped_at IS NOT NULL),
-        a.id, a.removed_at, a.revision, a.trouble, a.paused, a.label, a.slots,
-        a.complete_pass_at
-    FROM snapshots_membership m JOIN snapshots_team t ON t.id = m.team_id
-        LEFT JOIN snapshots_account a ON a.team_id = t.id AND (m.scope_id IS NULL
-            OR a.id IN (SELECT account_id FROM snapshots_scope_accounts
-                WHERE scope_id = m.scope_id)
-            OR a.id IN (SELECT s.account_id FROM snapshots_scope_tags p
-                JOIN snapshots_tag_servers g ON g.tag_id = p.tag_id
-                JOIN snapshots_server s ON s.id = g.server_id
-                WHERE p.scope_id = m.scope_id))
-    WHERE m.user_id = %s AND m.suspended_at IS NULL
-"""
-
-
-def revisions(request: HttpRequest) -> Revisions:
-    """The accounts this person can see, and the roles that say so: one query, once a request."""
-    if not hasattr(request, "_revisions"):
-        standing: dict[int, Standing] = {}
-        request._revisions, request._accounts, request._teams = {}, {}, {}
-        request._is_stopped = False
-        with connection.cursor() as cursor:
-            cursor.execute(KNOWN, [request.user.pk])
-            rows = cursor.fetchall()
-        for team, name, role, scope, asks_more, stopped, pk, removed_at, *told in rows:
-            revision, trouble, paused, *known = told
-            standing[team], request._teams[team] = Standing(role, scope, asks_more), name
-            request._is_stopped = bool(stopped)
-            if pk and not removed_at:
-                request._revisions[pk] = Seen(revision, bool(trouble or paused))
-                request._accounts[pk] = Known(team, *known)
-        request.user.standing = standing
-    return request._revisions
-
-
-def accounts(request: HttpRequest) -> dict[int, Known]:
-    """The same accounts, in words."""
-    revisions(request)
-    return request._accounts
-
-
-def teams(request: HttpRequest) -> dict[int, str]:
-    """The names of the person's teams, told with the same query."""
-    revisions(request)
-    return request._teams
-
-
-def is_stopped(request: HttpRequest) -> bool:
-    """Whether nothing is sent at all, told with the same query."""
-    revisions(request)
-    return request._is_stopped
-
-
-def write_token(seen: Revisions, is_waiting: bool) -> str:
-    parts = [
-        f"{int_to_base36(pk)}.{int_to_base36(account.revision)}{'!' * account.is_troubled}"
-        for pk, account in sorted(seen.items())
-    ]
-    return "-".join(["w" if is_waiting else "0", *parts])
-
-
-def read_token(token: str) -> tuple[Revisions, bool] | None:
-    """The token's accounts; None for anything that we did not write."""
-    first, *parts = token.split("-")
-    if first not in {"w", "0"} or not all(TOKEN.fullmatch(part) for part in parts):
-        return None
-    seen = {}
-    for part in parts:
-        pk, revision = part.rstrip("!").split(".")
-        seen[base36_to_int(pk)] = Seen(base36_to_int(revision), part.endswith("!"))
-    return seen, first == "w"
-
-
-@dataclass
-class Since:
-    """What the page has seen already (`before`; None if unknown), and what there is now."""
-
-    before: Revisions | None
-    now: Revisions
-    list: str = ""  # the mark of the list that the page shows
-    has_moved: bool = True  # whether an operation may have changed: `rows` finds out
-
-    @property
-    def is_full(self) -> bool:
-        return self.before is None
-
-    def changed(self, account_id: int) -> int:
-        """Rows of this account with a greater revision have changed."""
-        if self.before is None or account_id not in self.before:
-            return -1
-        return self.before[account_id].revision
-
-    def has_changed(self, account_id: int) -> bool:
-        return self.before is None or self.before.get(account_id) != self.now.get(account_id)
-
-    def rows(self, *tables: tuple[type[Model], str]) -> set[int] | None:
-        """The ids of changed rows, or None when the list should come as a whole: one question.
-
-        `(Server, "id"), (Operation, "server_id")` are the servers that changed themselves, and
-        those of changed operations.
-        """
-        if self.before is None or self.before.keys() != self.now.keys():
-            return None
-        newer = [(pk, self.before[pk].revision) for pk in self.now if self.has_changed(pk)]
-        parts = [_newer_rows(*table) for _account in newer for table in tables]
-        if not parts:
-            return set()
-        values = [value for account in newer for _table in tables for value in account]
-        with connection.cursor() as cursor:
-            cursor.execute(f"{' UNION '.join(parts)} LIMIT {MOST_ROWS + 1}", values)
-            rows = cursor.fetchall()
-        if len(rows) > MOST_ROWS:
-            return None
-        if any(model is Operation for model, _column in tables):
-            self.has_moved = any(is_operation for _pk, is_operation in rows)
-        return {pk for pk, _is_operation in rows if pk is not None}
-
-
-def _newer_rows(model: type[Model], column: str) -> str:
-    is_operation = int(model is Operation)
-    return (
-        f"SELECT {column}, {is_operation} FROM {model._meta.db_table}"  # noqa: S608
-        " WHERE account_id = %s AND revision > %s"
-    )
-
-
-# -- what stands on every page --------------------------------------------------------------------
-
-
-def _states(states: Iterable[str]) -> str:
-    return ", ".join(f"'{state}'" for state in states)
-
-
-# Whose operations one may see: of all one's teams, and for who is limited somewhere of what they
-# reach there.
-MINE = """
-    team_id IN (SELECT team_id FROM snapshots_membership
-        WHERE user_id = %s AND suspended_at IS NULL AND scope_id IS NULL)
-"""
-REACHED = """
-    server_id IN (
-        SELECT s.id FROM snapshots_membership m
-            JOIN snapshots_scope_accounts p ON p.scope_id = m.scope_id
-            JOIN snapshots_server s ON s.account_id = p.account_id
-        WHERE m.user_id = %s AND m.suspended_at IS NULL
-        UNION ALL
-        SELECT g.server_id FROM snapshots_membership m
-            JOIN snapshots_scope_tags p ON p.scope_id = m.scope_id
-            JOIN snapshots_tag_servers g ON g.tag_id = p.tag_id
-        WHERE m.user_id = %s AND m.suspended_at IS NULL
-    )
-"""
-# Both parts by an index of their own, which an OR would not use, in one question. It stands on
-# every page and is written out because to build it would take longer than to answer it.
-LATELY = f"""
-    SELECT o.id, o.kind, o.state, o.name, o.team_id, o.account_id, o.server_id, o.snapshot_id,
-        o.parent_id, o.batch_id, o.asked_by_id, o.revision, o.created_at, o.sent_at,
-        o.accepted_at, o.ended_at, s.name AS server_name, s.plan AS server_plan,
-        t.in_all, t.holding, t.needing
-    FROM (
-        SELECT * FROM (
-            SELECT id, COUNT(*) OVER () AS in_all,
-                COUNT(CASE WHEN parent_id IS NULL AND state <> '{State.WAITING}' THEN 1 END)
-                    OVER () AS holding,
-                COUNT(CASE WHEN parent_id IS NULL AND state = '{State.NEEDS_PERSON}' THEN 1 END)
-                    OVER () AS needing
-            FROM snapshots_operation WHERE state IN ({_states([State.WAITING, *HOLDING])})
-            AND ({{mine}})
-            ORDER BY CASE state WHEN '{State.NEEDS_PERSON}' THEN 0 ELSE 1 END, id DESC
-            LIMIT {MOST_ROWS}
-        ) under_way UNION ALL SELECT * FROM (
-            SELECT id, 0, 0, 0 FROM snapshots_operation WHERE ended_at IS NOT NULL
-            AND ({{mine}})
-            ORDER BY ended_at DESC, id DESC LIMIT 10
-        ) ended
-    ) t JOIN snapshots_operation o ON o.id = t.id JOIN snapshots_server s ON s.id = o.server_id
-    ORDER BY o.id DESC
-"""  # noqa: S608 nothing in it but our own words
-OF_TEAMS = LATELY.format(mine=MINE)
-AND_REACHED = LATELY.format(mine=f"{MINE} OR {REACHED}")
-
-
-class Tray:
-    """The operations of all pages: what is under way, and what ended last."""
-
-    def __init__(self, user: User) -> None:
-        rows = lately(user)
-        self.under_way = [one for one in rows if not one.is_ended]
-        self.ended = sorted(
-            (one for one in rows if one.is_ended), key=lambda one: one.ended_at, reverse=True
-        )
-        self.in_all = self.needing = self.running = 0
-        for one in self.under_way[:1]:  # each row tells of all, of which some were not read
-            self.in_all, self.needing = one.in_all, one.needing
-            self.running = one.holding - one.needing
-
-    def rows_under_way(self) -> list[SafeString]:
-        return self._rows(self.under_way[:LISTED])
-
-    def rows_ended(self) -> list[SafeString]:
-        return self._rows(self.ended[: max(3, LISTED - len(self.under_way))])
-
-    @property
-    def more(self) -> int:
-        """How many are under way that are not listed."""
-        return max(0, self.in_all - LISTED)
-
-    @staticmethod
-    def _rows(operations: list[Operation]) -> list[SafeString]:
-        now = timezone.now()
-        return [cells.tray_row(one, now) for one in operations]
-
-
-def lately(user: User) -> list[Operation]:
-    """What a tray holds, newest first, with the columns it shows: one query."""
-    asked = AND_REACHED if user.scopes else OF_TEAMS
-    found = list(Operation.objects.raw(asked, [user.pk] * asked.count("%s")))
-    for one in found:
-        one.server = Server(pk=one.server_id, name=one.server_name, plan=one.server_plan)
-    return found
-
-
-def tray(request: HttpRequest) -> Tray:
-    """Read once a request."""
-    if not hasattr(request, "_tray"):
-        request._tray = Tray(request.user)
-    return request._tray
-
-
-def moved(request: HttpRequest, since: Since) -> list[Operation]:
-    """What of the tray the page has not seen as it is now."""
-    if not since.has_moved:
-        return []
-    shown = [*tray(request).under_way, *tray(request).ended]
-    return [one for one in shown if one.revision > since.changed(one.account_id)]
-
-
-def troubled(request: HttpRequest) -> list[Account]:
-    """Accounts whose data are old or that send nothing. No query while all is well."""
-    bad = [pk for pk, seen in revisions(request).items() if seen.is_troubled]
-    return list(visible_accounts(request.user).filter(pk__in=bad).order_by("label")) if bad else []
-
-
-def is_waiting(request: HttpRequest) -> bool:
-    """Whether something ought to be done and no worker shows a sign of life."""
-    if not settings.HEARTBEAT_FILE or heartbeat_age() < SILENCE:
-        return False
-    due = timezone.now() - SILENCE
-    overdue = visible_accounts(request.user).exclude(paused__in=Account.NEEDS_TOKEN)
-    return (
-        visible_operations(request.user).filter(state=State.QUEUED, due_at__lt=due).exists()
-        or overdue.filter(next_pass_at__lt=due).exists()
-    )
-
-
-def is_held_up(request: HttpRequest) -> bool:
-    """Whether what is asked for does not get done, for whichever reason."""
-    return is_stopped(request) or is_waiting(request)
-
-
-def heartbeat_age() -> timedelta:
-    try:
-        beat = Path(settings.HEARTBEAT_FILE).stat().st_mtime
-    except OSError:
-        return timedelta.max
-    return timedelta(seconds=max(0.0, timezone.now().timestamp() - beat))
 
 
 # -- the poller -----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from dashboard import live
+from dashboard.tray import heartbeat_age
 
 HEARTBEAT_OLD = timedelta(seconds=60)
 Probe = Callable[[], str]
@@ -95,7 +95,7 @@ def _redis() -> redis.Redis:
 
 
 def worker() -> str:
-    return _fresh(live.heartbeat_age(), "the worker", "celery --app=dashboard worker")
+    return _fresh(heartbeat_age(), "the worker", "celery --app=dashboard worker")
 
 
 def beat() -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from dashboard import live
+from dashboard import seen
 from snapshots.models import Team
 
 Row = TypeVar("Row", bound=Model)
@@ -51,7 +51,7 @@ def switch(request: HttpRequest) -> dict[str, Any]:
     if len(request.user.roles) < 2:
         return {}
     teams = [
-        Named(*team) for team in sorted(live.teams(request).items(), key=lambda team: team[::-1])
+        Named(*team) for team in sorted(seen.teams(request).items(), key=lambda team: team[::-1])
     ]
     pk = chosen(request)
     return {"teams": teams, "chosen": next((team for team in teams if team.pk == pk), None)}

@@ -17,6 +17,7 @@ from dashboard import expected, live, plots
 from dashboard.live import Fragment
 from dashboard.plots import FRESH
 from dashboard.teams_here import here
+from dashboard.tray import tray
 from snapshots import operations
 from snapshots.models import Account, Kind, Operation, Server, Snapshot, State, Webhook
 from snapshots.models.operation import HOLDING, OPEN
@@ -237,7 +238,7 @@ def add_what_comes_first(groups: dict[str, Some]) -> None:
 def read_estimates(request: HttpRequest, shown: list[Operation]) -> None:
     """For all bars of the page at once, those in the tray included."""
     moving = (State.SENDING, State.RUNNING)
-    all_shown = [*shown, *live.tray(request).under_way]
+    all_shown = [*shown, *tray(request).under_way]
     expected.of(request, [one for one in all_shown if one.state in moving])
 
 

@@ -16,7 +16,8 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from dashboard import live
-from dashboard.live import END, Fragment, Since
+from dashboard.live import END, Fragment
+from dashboard.seen import MOST_ROWS, Seen, Since
 from snapshots.models import Account, Operation, Server, State
 from snapshots.permissions import visible_servers
 from tests.conftest import Stage, delete, take
@@ -235,8 +236,8 @@ def test_the_end_of_my_own_operation_elsewhere_is_a_flash(
 
 
 def test_rows_that_changed_and_too_many(server, rosa, vera, db):
-    before = {server.account_id: live.Seen(3, False)}
-    now = {server.account_id: live.Seen(5, False)}
+    before = {server.account_id: Seen(3, False)}
+    now = {server.account_id: Seen(5, False)}
     servers = visible_servers(vera)
     servers.update(revision=3)
     servers.filter(pk=server.pk).update(revision=4)
@@ -249,7 +250,7 @@ def test_rows_that_changed_and_too_many(server, rosa, vera, db):
     Operation.objects.filter(pk=take(other, rosa).pk).update(revision=5)
     assert Since(before, now).rows(itself, worked_on) == {server.pk, other.pk}
     account = server.account
-    for n in range(live.MOST_ROWS):
+    for n in range(MOST_ROWS):
         Server.objects.create(account=account, name="node", remote_id=f"node-{n}", revision=4)
     assert Since(before, now).rows(itself) is None
 
