@@ -62,13 +62,7 @@ def set_hold(team: Team, seconds: int, *, actor: User) -> None:
     if not 0 <= seconds <= LONGEST_HOLD:
         words = _("The hold lasts from 0 to %(most)d seconds.") % {"most": LONGEST_HOLD}
         raise Refused(words, field="seconds")
-    with transaction.atomic():
-        team = locked(team)
-        before, team.hold = team.hold, seconds
-        if before != team.hold:
-            team.save(update_fields=["hold"])
-            verb = events.Verb.TEAM_HOLD_SET
-            events.record(verb, team=team, actor=actor, before=before, number=seconds)
+    _set_wait(team, "hold", seconds, events.Verb.TEAM_HOLD_SET, actor)
 
 
 def set_grace(team: Team, minutes: int, *, actor: User) -> None:
@@ -77,13 +71,17 @@ def set_grace(team: Team, minutes: int, *, actor: User) -> None:
     if not 0 <= minutes <= LONGEST_GRACE:
         words = _("The grace lasts from 0 to %(most)d minutes.") % {"most": LONGEST_GRACE}
         raise Refused(words, field="minutes")
+    _set_wait(team, "grace", minutes, events.Verb.TEAM_GRACE_SET, actor)
+
+
+def _set_wait(team: Team, name: str, number: int, verb: events.Verb, actor: User) -> None:
     with transaction.atomic():
         team = locked(team)
-        before, team.grace = team.grace, minutes
-        if before != team.grace:
-            team.save(update_fields=["grace"])
-            verb = events.Verb.TEAM_GRACE_SET
-            events.record(verb, team=team, actor=actor, before=before, number=minutes)
+        before = getattr(team, name)
+        if before != number:
+            setattr(team, name, number)
+            team.save(update_fields=[name])
+            events.record(verb, team=team, actor=actor, before=before, number=number)
 
 
 def set_second_factor(team: Team, wanted: bool, *, actor: User) -> None:

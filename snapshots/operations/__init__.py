@@ -1,10 +1,6 @@
 """The verbs: ask, send, settle, sweep. `states` holds the one table they all obey."""
 
 from snapshots.operations.ask import (
-    cancel,
-    give_verdict,
-    hold,
-    release,
     request_create,
     request_delete,
     request_restore,
@@ -19,6 +15,7 @@ from snapshots.operations.batches import (
 from snapshots.operations.choosing import Recommended, recommend
 from snapshots.operations.epoch import is_doubtful
 from snapshots.operations.hindrances import against_creates, against_deletes
+from snapshots.operations.intervene import cancel, give_verdict, hold, release
 from snapshots.operations.lines import line, lines
 from snapshots.operations.marks import describe, lock, mark_good, unlock, unmark_good
 from snapshots.operations.plan import Fate, Plan, is_same, plan

@@ -1,11 +1,11 @@
-"""A refusal is written down too."""
+"""What becomes of a request is written down, a refusal too."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
 from snapshots import events
-from snapshots.models import Server, Snapshot, User
+from snapshots.models import Operation, Server, Snapshot, User
 
 
 def audited(
@@ -15,4 +15,20 @@ def audited(
     account = server.account
     return events.audited(
         actor=actor, team=account.team, account=account, server=server, snapshot=snapshot
+    )
+
+
+def tell(
+    operation: Operation, verb: events.Verb, actor: User | None, words: str | None = None
+) -> None:
+    """Write a line about `operation` that moves nothing, in the caller's transaction."""
+    events.record(
+        verb,
+        team=operation.team,
+        actor=actor,
+        account=operation.account,
+        server=operation.server,
+        snapshot=operation.snapshot,
+        operation=operation,
+        **({} if words is None else {"words": words}),
     )
