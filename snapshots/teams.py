@@ -223,7 +223,7 @@ def change_role(
 def suspend(membership: Membership, *, actor: User) -> None:
     """Let a member in no more, until somebody lets them. All their sessions end at once.
 
-    What they asked for and was not sent yet never will be. Raises `Refused`.
+    What they asked for is not sent meanwhile. Raises `Refused`.
     """
     require(actor, MANAGE_PEOPLE, membership.team)
     with transaction.atomic():

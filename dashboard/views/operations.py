@@ -148,7 +148,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     turn_at = next((event.at for event in events if event.verb.endswith(".turn")), None)
     right = operations.right_for(operation)
     now = timezone.now()
-    is_lost = bool(child and child.is_ended and child.state != State.SUCCEEDED)
+    is_lost = operation.kind == Kind.RESTORE and operations.is_lost(operation)
     may_cancel = (
         operation.state in CANCELLABLE
         and not operation.stop_requested
@@ -168,27 +168,14 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "events": events,
         "is_due": operation.due_at <= now,
         "may_cancel": may_cancel,
-        "may_hold": may_cancel
-        and not is_lost
-        and operation.state == State.QUEUED
-        and operation.kind in (Kind.RESTORE, Kind.DELETE),
+        "may_hold": operations.may_hold(operation),
         "is_in_hold": bool(operation.hold_until and operation.hold_until > now and not is_lost),
         "is_lost": is_lost,
         "why_not": why_not(user, right, operation.account.team),
         "start": start_offer(operation.server, user) if operation.is_ended else None,
-        "undo": undo(operation, child),
+        "undo": operations.way_back(operation),
         "form": Verdict(),
     }
-
-
-def undo(restore: Operation, child: Operation | None) -> str:
-    """Whether the way back is there, gone, or not looked up since; empty if there was none."""
-    if child is None or child.snapshot is None or restore.state != State.SUCCEEDED:
-        return ""
-    if child.snapshot.gone_at:
-        return "gone"
-    looked, ended = restore.account.complete_pass_at, restore.ended_at
-    return "there" if looked and ended and looked > ended else "unknown"
 
 
 def together(operation: Operation) -> list[Operation]:

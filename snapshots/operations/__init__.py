@@ -15,10 +15,17 @@ from snapshots.operations.batches import (
 from snapshots.operations.choosing import Recommended, recommend
 from snapshots.operations.epoch import is_doubtful
 from snapshots.operations.hindrances import against_creates, against_deletes
-from snapshots.operations.intervene import cancel, give_verdict, hold, release
+from snapshots.operations.intervene import (
+    cancel,
+    give_verdict,
+    hold,
+    is_lost,
+    may_hold,
+    release,
+)
 from snapshots.operations.lines import line, lines
 from snapshots.operations.marks import describe, lock, mark_good, unlock, unmark_good
-from snapshots.operations.plan import Fate, Plan, is_same, plan
+from snapshots.operations.plan import Fate, Plan, is_same, plan, way_back
 from snapshots.operations.room import NO_NEED
 from snapshots.operations.rules import (
     busy,
@@ -51,12 +58,14 @@ __all__ = [
     "give_verdict",
     "hold",
     "is_doubtful",
+    "is_lost",
     "is_same",
     "last_known_good",
     "line",
     "lines",
     "lock",
     "mark_good",
+    "may_hold",
     "plan",
     "recommend",
     "release",
@@ -76,4 +85,5 @@ __all__ = [
     "sweep",
     "unlock",
     "unmark_good",
+    "way_back",
 ]

@@ -310,7 +310,8 @@ def _insert(
                     tell(operation, events.Verb.RESTORE_BARE, operation.asked_by, words)
             for row in followers:
                 _write(_waiting(row), revision)
-            if operation.batch_id is None:  # a batch announces all of its own at once
+            # A batch announces all of its own at once; what can be thought over is not due yet.
+            if operation.batch_id is None and first.due_at <= timezone.now():
                 transaction.on_commit(lambda: queue.nudge("send", first.pk))
     except IntegrityError:
         if again := _same_form(answer, children):

@@ -67,21 +67,33 @@ def _mark_stopped(operation: Operation, actor: User) -> bool:
 def hold(operation: Operation, *, actor: User) -> None:
     """Keep a restore or a deletion from being sent until somebody lets it go on.
 
-    It still expires, an hour after it was asked for. Raises `Refused` if it is too late.
+    It still expires: an hour after it was asked for, or when it would have without being held, if
+    that is later. Raises `Refused` if it is too late.
     """
     with audited(actor, operation.server, operation.snapshot):
         require(actor, right_for(operation), operation.team, operation.server)
-        until = operation.created_at + times.SEND_BEFORE_CAP
-        may_be_held = (
-            operation.state == State.QUEUED
-            and operation.kind in (Kind.RESTORE, Kind.DELETE)
-            and not operation.stop_requested
-            and not epoch.is_doubtful(operation)
-        )
-        if not may_be_held or not move(
+        until = max(operation.send_before, operation.created_at + times.SEND_BEFORE_CAP)
+        if not may_hold(operation) or not move(
             operation, State.HELD, actor=actor, changes={"send_before": until}
         ):
             raise Refused(_("Too late to hold: it may have been sent, or has ended already."))
+
+
+def may_hold(operation: Operation) -> bool:
+    """Whether it waits to be sent, and can be kept waiting."""
+    return (
+        operation.state == State.QUEUED
+        and operation.kind in (Kind.RESTORE, Kind.DELETE)
+        and not operation.stop_requested
+        and not is_lost(operation)
+        and not epoch.is_doubtful(operation)
+    )
+
+
+def is_lost(restore: Operation) -> bool:
+    """Whether its safety snapshot did not come about, so that it will not be sent."""
+    child = restore.children.order_by("-pk").first()
+    return child is not None and child.is_ended and child.state != State.SUCCEEDED
 
 
 def release(operation: Operation, *, actor: User) -> None:
@@ -89,11 +101,10 @@ def release(operation: Operation, *, actor: User) -> None:
     with audited(actor, operation.server, operation.snapshot):
         require(actor, right_for(operation), operation.team, operation.server)
         now = timezone.now()
-        changes = {
-            "due_at": now,
-            "hold_until": now,
-            "send_before": times.send_before(operation, now),
-        }
+        changes = {"due_at": now, "hold_until": now}
+        if not operation.children.filter(state__in=HOLDING).exists():  # else its end sets it
+            soon = now + times.SEND_BEFORE[Kind(operation.kind)]
+            changes["send_before"] = min(soon, operation.send_before)
         if operation.state == State.HELD and not epoch.is_doubtful(operation):
             done = move(operation, State.QUEUED, actor=actor, changes=changes)
         else:

@@ -16,7 +16,7 @@ from snapshots.models import Account, Kind, Snapshot, State, User
 from snapshots.models.marks import DESCRIBED, MOST, MOST_WORDS
 from snapshots.models.operation import WATCHED
 from snapshots.operations.audited import audited
-from snapshots.operations.rules import check_connected
+from snapshots.operations.rules import check_connected, check_snapshot
 from snapshots.permissions import DESCRIBE, PROTECT, require
 from snapshots.said import gettext as _
 
@@ -80,12 +80,7 @@ def mark_good(snapshot: Snapshot, *, actor: User, words: str) -> None:
     """Say that the server is known to work as it is in `snapshot`. Raises `Refused`."""
     with _of(snapshot, actor, PROTECT) as (row, revision):
         words = _reason(words, _("Please say how it is known; whoever restores reads it."))
-        _check_listed(row)
-        if not row.is_completed:
-            raise Refused(
-                _("%(snapshot)s is “%(status)s” at the provider, not completed.")
-                % {"snapshot": row.name, "status": row.status}
-            )
+        check_snapshot(row)
         now = timezone.now()
         _write(row, revision, good_at=now, good_by_name=str(actor)[:100], good_why=words)
         _tell(events.Verb.SNAPSHOT_GOOD, row, actor, words=words)

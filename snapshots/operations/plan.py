@@ -169,11 +169,30 @@ def fate_of_newer(account: Account) -> tuple[Fate, int]:
             ended_at = restore.ended_at
             if ended_at is None or looked is None or looked <= ended_at or pk in by_us:
                 continue
-            is_deleted = gone_at is not None and gone_at <= ended_at + NOTICED_WITHIN
-            fates[Fate.DELETED if is_deleted else Fate.KEPT] += 1
+            if gone_at is not None and gone_at <= ended_at + NOTICED_WITHIN:
+                fates[Fate.DELETED] += 1
+            elif gone_at is None or _was_looked_at(account, ended_at):
+                fates[Fate.KEPT] += 1
     if len(fates) != 1:
         return Fate.UNKNOWN, fates.total()
     return next(iter(fates)), fates.total()
+
+
+def _was_looked_at(account: Account, ended_at: datetime) -> bool:
+    """Whether what a restore deleted would have been noticed in time."""
+    after = account.passes.filter(complete=True, begun_at__gt=ended_at)
+    return after.filter(begun_at__lte=ended_at + NOTICED_WITHIN).exists()
+
+
+def way_back(restore: Operation) -> str:
+    """Whether the safety snapshot is "there", "gone" or "unknown" since; empty without one."""
+    child = restore.children.select_related("snapshot").order_by("-pk").first()
+    if child is None or child.snapshot is None or restore.state != State.SUCCEEDED:
+        return ""
+    if child.snapshot.gone_at:
+        return "gone"
+    looked, ended = restore.account.complete_pass_at, restore.ended_at
+    return "there" if looked and ended and looked > ended else "unknown"
 
 
 def _newer_ids(restore: Operation) -> set[str]:
@@ -212,9 +231,10 @@ def opened(sealed: str, *, actor: User) -> Shown:
 
 def check_same(shown: Shown, now: Plan) -> None:
     """Whether the facts are still those that were shown. Raises `Refused` with the difference."""
-    if shown.facts == now.facts:
+    found = differences(shown.facts, now.facts)
+    if not found:
         return
-    what, *others = differences(shown.facts, now.facts)
+    what, *others = found
     for other in others:
         what = _("%(one)s; %(other)s") % {"one": what, "other": other}
     raise Refused(
@@ -235,8 +255,16 @@ def is_same(sealed: str, now: Plan, *, actor: User) -> bool:
     return True
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[Any]:
-    """What is not as it was, in words. They are facts of one plan each."""
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[Any]:
+    """What is not as it was, in words; empty only if all is. They are facts of one plan each."""
+    if before == now:
+        return []
+    parts = (_of_server_and_snapshot, _of_others, _of_history)
+    found = [words for part in parts for words in part(before, now)]
+    return found or [_("what such a page shows")]
+
+
+def _of_server_and_snapshot(before: dict[str, Any], now: dict[str, Any]) -> Iterator[Any]:
     for name, label in LABELS.items():
         if before.get(name) != now.get(name):
             values = {"what": label, "before": before.get(name), "now": now.get(name)}
@@ -244,18 +272,27 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[Any]:
             yield _("%(what)s: %(before)s → %(now)s") % {
                 key: value if value not in (None, "") else unknown for key, value in values.items()
             }
-    old = {**before.get("newer", {}), **before.get("undated", {})}
-    new = {**now.get("newer", {}), **now.get("undated", {})}
-    for remote_id in new.keys() - old.keys():
-        yield _("a new snapshot, %(name)s") % {"name": new[remote_id]}
-    for remote_id in old.keys() - new.keys():
-        yield _("%(name)s is no longer listed") % {"name": old[remote_id]}
+    if before.get("snapshot_id") != now.get("snapshot_id"):
+        yield _("it is another snapshot")
+
+
+def _of_others(before: dict[str, Any], now: dict[str, Any]) -> Iterator[Any]:
+    old, new = ({**facts.get("newer", {}), **facts.get("undated", {})} for facts in (before, now))
+    for remote_id in sorted({*old, *new}):
+        was_undated = remote_id in before.get("undated", {})
+        if old.get(remote_id) != new.get(remote_id) and remote_id in new:
+            yield _("a new snapshot, %(name)s") % {"name": new[remote_id]}
+        elif was_undated != (remote_id in now.get("undated", {})):
+            yield _("what is known of %(name)s") % {"name": old[remote_id]}
+        elif remote_id not in new:
+            yield _("%(name)s is no longer listed") % {"name": old[remote_id]}
+
+
+def _of_history(before: dict[str, Any], now: dict[str, Any]) -> Iterator[Any]:
     if before.get("since") != now.get("since"):
         yield _("something was done to the server")
     if before.get("fate") != now.get("fate"):
         yield _("what is known of the fate of newer snapshots")
-    if before.keys() != now.keys() or before.get("snapshot_id") != now.get("snapshot_id"):
-        yield _("it is another snapshot")
 
 
 LABELS = {

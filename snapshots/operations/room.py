@@ -36,14 +36,17 @@ def check_room(
             % {"snapshot": going.name},
             field="going",
         )
-    try:
-        check_typed(typed, going.name, Kind.DELETE, server, actor)
-    except Refused as refusal:
-        raise Refused(refusal.sentence, field="typed_going") from None
+    check_typed(typed, going.name, Kind.DELETE, server, actor, field="typed_going")
 
 
 def is_room_made(deletion: Operation) -> bool:
     return deletion.state == State.SUCCEEDED or deletion.reason in NO_NEED
+
+
+def is_called_off(deletion: Operation) -> bool:
+    """Whether what `deletion` makes room for was cancelled while this was on its way."""
+    after = Q(children=deletion) | Q(children__children=deletion)
+    return Operation.objects.filter(after, stop_requested=True).exists()
 
 
 def may_go(deletion: Operation) -> bool:

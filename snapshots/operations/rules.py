@@ -191,12 +191,14 @@ def check_slot(server: Server, *, field: str | None = None) -> None:
         )
 
 
-def check_typed(typed: str, wanted: str, kind: Kind, server: Server, actor: User) -> None:
+def check_typed(
+    typed: str, wanted: str, kind: Kind, server: Server, actor: User, *, field: str = "typed"
+) -> None:
     """Raises `Refused`; it names nothing that the person does not reach."""
     if same_name(typed, wanted):
         return
     if not typed.strip():
-        raise Refused(_("Please type %(name)s to confirm.") % {"name": wanted}, field="typed")
+        raise Refused(_("Please type %(name)s to confirm.") % {"name": wanted}, field=field)
     if kind == Kind.RESTORE:
         sentence = _("That is not the name of the server you are restoring, which is %(name)s.")
         theirs = known_servers(actor).filter(account=server.account, gone_at=None)
@@ -209,4 +211,4 @@ def check_typed(typed: str, wanted: str, kind: Kind, server: Server, actor: User
     words = sentence % {"name": wanted}
     if any(same_name(typed, other) for other in others):
         words = words + " " + another % {"typed": typed.strip()[:80]}
-    raise Refused(words, field="typed")
+    raise Refused(words, field=field)

@@ -17,7 +17,7 @@ from snapshots.models import Account, Attempt, Kind, Operation, Reason, Snapshot
 from snapshots.operations import budget, epoch, times
 from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.fence import fence
-from snapshots.operations.room import is_room_made, may_go
+from snapshots.operations.room import is_called_off, is_room_made, may_go
 from snapshots.operations.rules import RIGHT
 from snapshots.operations.settle import AIM
 from snapshots.operations.states import end_stopped, move
@@ -90,6 +90,8 @@ def _turn_has_come(operation: Operation) -> bool:
         move(operation, State.EXPIRED, Reason.TOO_LATE)
         return False
     if operation.kind == Kind.DELETE and operation.parent_id and not may_go(operation):
+        if is_called_off(operation):
+            move(operation, State.CANCELLED, Reason.STOPPED)
         return False
     return operation.account.paused == Account.Paused.NO
 

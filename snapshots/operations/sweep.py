@@ -97,6 +97,7 @@ def due() -> list[int]:
         queued.filter(times.may_nudge(now), due_at__lte=now, account__paused="")
         .exclude(in_trouble & is_tried)
         .exclude(children__state__in=HOLDING)
+        .exclude(parent__parent__state=State.HELD)  # what would make room for it
         .annotate(
             rank=Window(RowNumber(), partition_by=F("account_id"), order_by=F("due_at").asc()),
             most=Case(When(in_trouble, then=1), default=QUOTA_PER_ACCOUNT),

@@ -43,14 +43,15 @@ def told(**changed: object) -> list[str]:
         ),
         ({"snapshot_status": "failed"}, ["state of the snapshot: completed → failed"]),
         ({"newer": {}}, ["weekly is no longer listed"]),
-        ({"undated": {}}, ["old is no longer listed"]),
+        ({"undated": {}}, ["what is known of old"]),
         ({"newer": {"802": "weekly", "804": "new"}}, ["a new snapshot, new"]),
         ({"undated": {"803": "old", "804": "new"}}, ["a new snapshot, new"]),
-        ({"newer": {"802": "weekly", "803": "old"}, "undated": {}}, []),
+        ({"newer": {"802": "weekly", "803": "old"}, "undated": {}}, ["what is known of old"]),
+        ({"newer": {"802": "monthly"}}, ["a new snapshot, monthly"]),
         ({"since": {}}, ["something was done to the server"]),
         ({"fate": "kept"}, ["what is known of the fate of newer snapshots"]),
         ({"snapshot_id": "805"}, ["it is another snapshot"]),
-        ({"of an earlier release": 1}, ["it is another snapshot"]),
+        ({"of an earlier release": 1}, ["what such a page shows"]),
     ],
 )
 def test_each_fact_that_changed_is_named(changed, words):

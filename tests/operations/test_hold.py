@@ -210,3 +210,41 @@ def test_a_safety_snapshot_that_failed_ends_the_restore_without_waiting(stage, s
     assert operations.due() == [operation.pk]
     operation = stage.send(operation)
     assert (operation.state, operation.reason) == (State.FAILED, "child_failed")
+
+
+def test_letting_it_go_on_leaves_the_safety_snapshot_its_time(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    limit = operation.send_before
+    operations.hold(operation, actor=rosa)
+    child = stage.send(operation.children.get())
+    operations.release(fresh(operation), actor=rosa)
+    assert fresh(operation).send_before == limit
+    stage.later(minutes=11)
+    operations.sweep()
+    assert not fresh(operation).stop_requested
+    assert stage.watch(child, minutes=1).state == State.SUCCEEDED
+    assert stage.send(operation).state == State.RUNNING
+
+
+def test_a_deletion_with_more_time_than_an_hour_keeps_it_when_it_is_held(
+    stage, team, snapshot, rosa
+):
+    team.grace = 30
+    team.save()
+    operation = delete(fresh(snapshot), rosa)
+    limit = operation.send_before
+    stage.later(minutes=29)
+    operations.hold(operation, actor=rosa)
+    assert fresh(operation).send_before == limit > operation.created_at + times.SEND_BEFORE_CAP
+    stage.later(minutes=32)
+    operations.sweep()
+    operations.release(fresh(operation), actor=rosa)
+    assert stage.send(operation).state == State.SUCCEEDED
+
+
+def test_a_restore_whose_safety_snapshot_failed_is_not_held(stage, snapshot, rosa):
+    stage.provider.faults.add("answer", method="POST", status=400, body={"detail": "not today"})
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    stage.send(operation.children.get())
+    with pytest.raises(Refused, match="Too late to hold"):
+        operations.hold(fresh(operation), actor=rosa)

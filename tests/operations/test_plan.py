@@ -170,6 +170,33 @@ def test_a_server_that_was_stopped_after_the_confirmation_is_not_restored(stage,
     assert not stage.provider.calls("POST", "/restore/")
 
 
+def test_one_of_which_the_time_is_known_now_is_named(stage, account, snapshot, rosa):
+    nightly = Snapshot.objects.get(name="nightly")
+    taken_at = nightly.created_at
+    Snapshot.objects.filter(pk=nightly.pk).update(created_at=None)
+    seen = operations.plan(snapshot).sealed(rosa)
+    Snapshot.objects.filter(pk=nightly.pk).update(created_at=taken_at)
+    with pytest.raises(Refused, match="what is known of nightly"):
+        restore(again(snapshot), rosa, seen=seen)
+    Snapshot.objects.filter(pk=nightly.pk).update(created_at=snapshot.created_at)
+    with pytest.raises(Refused, match="what is known of nightly"):  # it is older, and still listed
+        restore(again(snapshot), rosa, seen=seen)
+
+
+def test_another_snapshot_under_the_same_id_is_named(snapshot, rosa):
+    seen = operations.plan(snapshot).sealed(rosa)
+    Snapshot.objects.filter(name="nightly").update(name="weekly")
+    with pytest.raises(Refused, match="a new snapshot, weekly"):
+        restore(again(snapshot), rosa, seen=seen)
+
+
+def test_facts_that_an_older_version_showed_are_read_again(snapshot, rosa):
+    plan = operations.plan(snapshot)
+    plan.facts["weather"] = "fair"
+    with pytest.raises(Refused, match="what such a page shows"):
+        restore(snapshot, rosa, seen=plan.sealed(rosa))
+
+
 # -- going without a safety snapshot --------------------------------------------------------------
 
 
@@ -232,4 +259,17 @@ def test_until_somebody_looked_nothing_is_learned(stage, snapshot, rosa):
     operation = stage.watch(stage.send(restore(snapshot, rosa)))
     operation = stage.watch(operation, minutes=8)
     Account.objects.update(complete_pass_at=operation.ended_at)
+    assert operations.plan(again(snapshot)).seen == 0
+
+
+def test_what_went_while_nobody_could_look_says_nothing(stage, snapshot, rosa):
+    """It may have been the restore, or somebody in the panel within the hour."""
+    operation = stage.watch(stage.send(restore(snapshot, rosa)))
+    while operation.state != State.SUCCEEDED:
+        operation = stage.watch(operation, times=1, minutes=4)
+    nightly = Snapshot.objects.get(name="nightly")
+    stage.provider.outside.delete_snapshot(nightly.remote_id)
+    stage.later(minutes=40)
+    stage.watch(operation)
+    assert not again(nightly).gone_at <= operation.ended_at + timedelta(minutes=30)
     assert operations.plan(again(snapshot)).seen == 0

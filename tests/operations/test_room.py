@@ -167,6 +167,23 @@ def test_cancelled_while_the_deletion_is_out_it_ends_with_it(stage, full, going,
     assert not creates(stage)
 
 
+def test_called_off_while_the_deletion_was_out_and_did_not_arrive_it_is_not_tried_again(
+    stage, full, going, rosa
+):
+    stage.provider.faults.add("answer", method="DELETE", status=429)
+    operation = make_room(full, rosa, going)
+    deletion = stage.send(operation.children.get())
+    assert deletion.state == State.QUEUED
+    # As a click leaves it that comes while the call is out.
+    called_off = {"stop_requested": True, "stopped_by_name": "Rosa"}
+    Operation.objects.filter(pk=operation.pk).update(**called_off)
+    stage.later(minutes=2)
+    assert stage.send(deletion).state == State.CANCELLED
+    operations.sweep()
+    assert fresh(operation).state == State.CANCELLED
+    assert deletions(stage) == 1
+
+
 def test_the_same_form_makes_it_once_and_for_another_it_is_refused(full, going, rosa):
     operation = make_room(full, rosa, going)
     again = {"request_key": operation.request_key}
