@@ -139,7 +139,7 @@ class ProofFirst:
 
 
 class Proof(forms.Form):
-    """One of them is enough: the password, a code, or a passkey."""
+    """One of them is enough: a passkey, a code, or the password, which a browser may fill in."""
 
     use_required_attribute = False
 
@@ -175,13 +175,13 @@ class Proof(forms.Form):
         limits = {"app": "allauth.account", "action": "reauthenticate", "user": self.user}
         if not ratelimit.consume(self.request, **limits):
             raise get_adapter().validation_error("too_many_login_attempts")
-        name, value = next(iter(given.items()))
-        check = {
-            "proof_password": self._password,
-            "proof_code": self._code,
+        checks = {
             "proof_credential": self._passkey,
-        }[name]
-        check(value)
+            "proof_code": self._code,
+            "proof_password": self._password,
+        }
+        name = next(name for name in checks if name in given)
+        checks[name](given[name])
         return self.cleaned_data
 
     def _password(self, value: str) -> None:

@@ -40,12 +40,13 @@ class Sessions:
 
     def process_view(self, request: HttpRequest, view: Any, *_arguments: Any) -> None:
         match = request.resolver_match
-        is_open = not getattr(view, "login_required", True)
-        if is_open or match is None or not request.user.is_authenticated:
+        if match is None or not request.user.is_authenticated:
             return
         now = int(time.time())
         if now - request.session.setdefault(_BEGAN, now) >= LONGEST:
             logout(request)
+        elif not getattr(view, "login_required", True):
+            return
         elif match.url_name != "live" and now - request.session.get(_SEEN, 0) >= NOTED_EVERY:
             request.session[_SEEN] = now
             note(request)

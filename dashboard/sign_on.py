@@ -79,10 +79,10 @@ class SignOn(DefaultSocialAccountAdapter):
 
 
 def has_proved_address(user: User) -> bool:
-    """Whether the address was told by somebody else than whoever opened a link, or proved since."""
+    """Whether they came without a link, which whoever invited them saw too, or proved it since."""
     if EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists():
         return True
-    return not Invitation.objects.filter(accepted_by=user, email="").exists()
+    return not Invitation.objects.filter(accepted_by=user).exists()
 
 
 def prove_address(user: User, **_: Any) -> None:

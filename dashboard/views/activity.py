@@ -55,7 +55,10 @@ OUTCOMES = {
     "asked": (gettext_lazy("Asked for"), (".asked",)),
     "moving": (
         gettext_lazy("Under way"),
-        (".turn", ".sending", ".requeued", ".running", ".slow"),
+        (
+            *(".turn", ".sending", ".requeued", ".running", ".slow"),
+            *(".held", ".released", ".start_now", ".bare"),
+        ),
     ),
     "succeeded": (gettext_lazy("Succeeded"), (".succeeded", ".said_yes")),
     "failed": (gettext_lazy("Failed or not done"), (".failed", ".not_applied", ".said_no")),

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.forms import Needed, Told
 from dashboard.proof import proven
-from dashboard.teams_here import chosen
+from dashboard.teams_here import chosen, mine
 from dashboard.templatetags.ui import shown
 from dashboard.views.accounts import permission_words
 from dashboard.views.operations import posted, see_other
@@ -82,8 +82,9 @@ def saves(request: HttpRequest) -> bool:
 def connecting(request: HttpRequest) -> str:
     """What is asked for, for whoever is to prove that it is them."""
     sent = request.POST.get("team", "")
-    mine = Team.objects.filter(pk__in=request.user.roles)
-    team = get_object_or_404(mine, pk=int(sent) if sent.isdecimal() and len(sent) < 19 else 0)
+    team = get_object_or_404(
+        mine(request), pk=int(sent) if sent.isdecimal() and len(sent) < 19 else 0
+    )
     require(request.user, MANAGE_ACCOUNTS, team)
     return _("Connect a provider account to %(team)s.") % {"team": shown(team.name)}
 

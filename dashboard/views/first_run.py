@@ -22,7 +22,7 @@ from dashboard import proof, teams_here
 from dashboard.forms import Needed
 from dashboard.management.commands.doctor import findings
 from dashboard.templatetags.ui import shown
-from dashboard.views.invitations import BACKEND, NO_MAIL, Join
+from dashboard.views.invitations import BACKEND, Join, keeps_mail
 from dashboard.views.operations import posted, see_other
 from snapshots import first_run, invitations
 from snapshots.permissions import visible_accounts
@@ -109,10 +109,6 @@ def setup(request: HttpRequest) -> HttpResponse:
         "is_setting_up": request.session.get(LEFT, False),
     }
     return render(request, "first_run/setup.html", context)
-
-
-def keeps_mail() -> bool:
-    return settings.EMAIL_BACKEND.split(".")[-2] in NO_MAIL
 
 
 @require_POST

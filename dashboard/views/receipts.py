@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -42,17 +43,19 @@ def restore_of(request: HttpRequest, pk: int) -> Operation:
 
 def about(operation: Operation, user: User) -> dict[str, Any]:
     """Everything that is kept of a restore, oldest first."""
-    family = [operation, *operation.children.all()]
+    family = Q(pk=operation.pk) | Q(parent=operation) | Q(parent__parent=operation)
+    own = Operation.objects.filter(family)
     sightings = operation.sightings.order_by("-begun_at")
     return {
         "operation": operation,
         "title": title(operation),
         "plan": RestorePlan.objects.filter(operation=operation).first(),
+        "room": own.filter(kind=Kind.DELETE).first(),
         "safety": operation.children.select_related("snapshot").order_by("-pk").first(),
         "call": call(operation),
         "attempts": list(operation.attempts.all()),
         "showings": showings(sightings)[::-1],
-        "events": list(visible_events(user).filter(operation__in=family).order_by("pk")),
+        "events": list(visible_events(user).filter(operation__in=own).order_by("pk")),
         "made_at": timezone.now(),
     }
 
@@ -60,6 +63,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
 def plain(receipt: dict[str, Any]) -> dict[str, Any]:
     """Fit for JSON."""
     operation, plan, safety = receipt["operation"], receipt["plan"], receipt["safety"]
+    room = receipt["room"]
     return {
         "what": receipt["title"],
         "operation": operation.pk,
@@ -89,6 +93,9 @@ def plain(receipt: dict[str, Any]) -> dict[str, Any]:
             "listed": bool(safety.snapshot and not safety.snapshot.gone_at),
         }
         if safety
+        else None,
+        "deleted_before": {"operation": room.pk, "name": room.name, "state": room.state}
+        if room
         else None,
         "call": receipt["call"],
         "attempts": [

@@ -1,7 +1,7 @@
 """Send what is due, one message at a time: claim, send, record; later again if it failed.
 
-All of it runs in one worker process at a time (`AT_ONCE`), whatever the backlog and however slow
-the receivers, so that messages leave the other processes to operations.
+At most a quarter of the worker processes do it at a time (`at_once`), whatever the backlog and
+however slow the receivers, so that messages leave the others to operations.
 """
 
 from __future__ import annotations

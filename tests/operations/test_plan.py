@@ -19,8 +19,9 @@ def restored(stage, snapshot, actor, **more):
     operation = stage.watch(stage.send(operation))
     operation = stage.watch(operation, minutes=8)
     assert operation.state == State.SUCCEEDED
-    stage.later(minutes=40)
-    stage.look(operation.account)
+    for _ in range(2):
+        stage.later(minutes=20)
+        stage.look(operation.account)
     return operation
 
 

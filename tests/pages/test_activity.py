@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from dashboard.views.activity import outcome
 from snapshots import events
 from tests.pages.factories import a_server, an_account, queries, text
 
@@ -127,3 +128,8 @@ def test_days_beyond_all_time_find_what_there_is(alice, client_of, query):
     alice.time_zone = "Asia/Kathmandu"
     alice.save()
     assert client_of(alice).get(f"/activity/?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("verb", ["restore.held", "restore.released", "delete.start_now"])
+def test_what_is_held_or_let_go_on_is_not_done(verb):
+    assert outcome(verb) == "moving"

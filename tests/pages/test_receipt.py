@@ -7,6 +7,12 @@ import pytest
 from snapshots.models import State
 from tests.conftest import restore, take
 from tests.operations.test_plan import restored
+from tests.operations.test_room import (
+    full,  # noqa: F401
+    going,  # noqa: F401
+    restore_with_room,
+    target,  # noqa: F401
+)
 from tests.pages.factories import text
 
 
@@ -95,3 +101,13 @@ def test_another_team_finds_no_receipt(snapshot, rosa, mallory, client_of, path)
     operation = restore(snapshot, rosa)
     assert client_of(rosa).get(f"/operations/{operation.pk}/{path}").status_code == 200
     assert client_of(mallory).get(f"/operations/{operation.pk}/{path}").status_code == 404
+
+
+def test_what_was_deleted_to_make_room_is_in_the_receipt(target, going, rosa, client_of):  # noqa: F811
+    operation = restore_with_room(target, rosa, going)
+    address = f"/operations/{operation.pk}/receipt"
+    client = client_of(rosa)
+    assert f"Deleted before, to make room {going.name}" in text(client.get(f"{address}/"))
+    receipt = json.loads(client.get(f"{address}.json").content)
+    assert receipt["deleted_before"]["name"] == going.name
+    assert f"Rosa asked to delete the snapshot {going.name}" in str(receipt["history"])

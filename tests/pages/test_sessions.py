@@ -101,6 +101,18 @@ def test_a_day_after_the_sign_in_it_is_over_in_any_case(alice, afternoon):
     assert not is_in(client)
 
 
+def test_a_day_after_it_no_invitation_is_accepted_by_it_either(alice, afternoon):
+    """Those pages are open, and act as whoever is signed in."""
+    client = signed_in(alice)
+    for _ in range(23):
+        afternoon.shift(3600)
+        assert is_in(client)
+    assert "_auth_user_id" in client.session
+    afternoon.shift(3600)
+    client.get("/join/")
+    assert "_auth_user_id" not in client.session
+
+
 def test_a_new_key_comes_with_the_sign_in(alice):
     client = Client()
     client.get("/join/")

@@ -105,8 +105,12 @@ def test_an_invitation_for_somebody_else_is_none(issuer, team, alice, client):
     assert not User.objects.filter(email=NEW["email"]).exists()
 
 
-def test_an_address_that_was_only_typed_here_has_to_be_proved(issuer, team, alice, client):
-    invitation, _secret = invitations.invite(team, Role.OPERATOR, actor=alice)
+@pytest.mark.parametrize("email", ["", NEW["email"]])
+def test_an_address_whose_invitation_others_saw_has_to_be_proved(
+    issuer, team, alice, client, email
+):
+    """Whoever invites sees the link too, and could have opened it."""
+    invitation, _secret = invitations.invite(team, Role.OPERATOR, actor=alice, email=email)
     squatter = invitations.join(
         invitation, name="Nora", email=NEW["email"], password="correct horse battery"
     )
