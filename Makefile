@@ -7,7 +7,7 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --require-hashes --requireme
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench faults proof gallery audit lock clean
+.PHONY: help run test lint bench faults proof gallery mutants audit lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,6 +39,3 @@ def without_triggers() -> Iterator[Any]:
             cursor.execute(statement)
         yield cursor
         transaction.set_rollback(True)
-
-
-Tamper = Callable[[Any], None]

@@ -99,8 +99,7 @@ def put_in(cursor: Any, dice: random.Random) -> None:
     place = dice.randint(1, 61)
     for seq in range(60, place - 1, -1):
         cursor.execute(f"UPDATE {TABLE} SET seq = {seq + 1} WHERE seq = {seq}")
-    line = Event.objects.filter(seq__gt=0).order_by("?").first()
-    assert line is not None
+    line = Event.objects.filter(seq__gt=0).order_by("seq")[dice.randint(0, 59)]
     line.pk, line.seq, line.actor_name = None, place, dice.choice(("Alice", line.actor_name))
     line.save(force_insert=True)
 

@@ -70,7 +70,6 @@ NOT_SENT = (
     "after the witness",
     "after connecting",
 )
-OF_THE_WEB = PLACES[:3]
 WATCHING = ("in a look", "before settling", "after settling")
 
 

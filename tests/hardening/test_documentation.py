@@ -50,10 +50,13 @@ def test_cookies_of_a_public_site():
     """With https, each of ours is Secure and for this host alone."""
     names = ("SESSION", "CSRF", "LANGUAGE")
     asked = [f"s.{name}_COOKIE_{what}" for what in ("NAME", "SECURE") for name in names]
-    show = f"import dashboard.settings as s; print(s.THEME_COOKIE_NAME, {', '.join(asked)})"
-    said = run("-c", show).stdout.split()
-    assert [name.startswith("__Host-") for name in said[:4]] == [True] * 4
-    assert said[4:] == ["True"] * 3
+    load = "import os, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'dashboard.settings'"
+    ours = "django.setup(); import dashboard.settings as s; from dashboard import devices"
+    said = run(
+        "-c", f"{load}; {ours}; print(s.THEME_COOKIE_NAME, devices.COOKIE, {', '.join(asked)})"
+    ).stdout.split()
+    assert [name.startswith("__Host-") for name in said[:5]] == [True] * 5
+    assert said[5:] == ["True"] * 3
 
 
 def test_passwords_are_judged_by_length_and_by_being_known():

@@ -78,6 +78,7 @@ def test_what_was_typed_stays_and_the_password_does_not(link, client):
     assert "at least 12 characters" in text(page)
     sent = form_on(page, "/join/")
     assert (sent["email"], sent["name"], sent["password"]) == ("new@example.com", "Newt", "")
+    assert re.search(r'<input type="password" name="password"', page.content.decode())
     assert not User.objects.filter(email="new@example.com").exists()
 
 

@@ -6,13 +6,14 @@ import time
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, hotp_value
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard import proof
-from snapshots.models import Account, Membership, Operation, Snapshot, Webhook
+from snapshots.models import Account, Membership, Operation, Snapshot, Tag, Team, Webhook
 from snapshots.models import Invitation as Invited
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
+from tests.pages.test_second_factor import code_of
 
 PASSWORD = "correct horse battery"
 
@@ -176,11 +177,8 @@ def test_a_fragment_sends_its_page_to_the_proof(old, rosa, client_of):
 # -- the other ways to prove it -------------------------------------------------------------------
 
 
-def code_of(secret: str, ahead: int = 0) -> str:
-    return f"{hotp_value(secret, int(time.time()) // 30 + ahead):06d}"
-
-
-def test_a_code_from_the_app_proves_it_once(old, rosa, client_of):
+def test_a_code_from_the_app_proves_it_once(old, rosa, client_of, time_machine):
+    time_machine.move_to("2026-11-23T14:02:00Z", tick=False)  # a code lasts half a minute
     secret = generate_totp_secret()
     TOTP.activate(rosa, secret)
     client, address = client_of(rosa, proves=False), f"/snapshots/{old.pk}/restore/"
@@ -316,7 +314,7 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
 
 def everything() -> list[list[dict]]:
     """What all of that could change."""
-    kinds = (Operation, Snapshot, Account, Membership, Webhook, Invited)
+    kinds = (Operation, Snapshot, Account, Membership, Webhook, Invited, Team, Tag)
     return [list(kind.objects.order_by("pk").values()) for kind in kinds]
 
 
