@@ -40,16 +40,23 @@ class Sessions:
 
     def process_view(self, request: HttpRequest, view: Any, *_arguments: Any) -> None:
         match = request.resolver_match
-        if match is None or not request.user.is_authenticated:
+        is_open = not getattr(view, "login_required", True)
+        if is_open or match is None or not request.user.is_authenticated:
             return
         now = int(time.time())
-        if now - request.session.setdefault(_BEGAN, now) >= LONGEST:
-            logout(request)
-        elif not getattr(view, "login_required", True):
-            return
-        elif match.url_name != "live" and now - request.session.get(_SEEN, 0) >= NOTED_EVERY:
+        is_use = match.url_name != "live" and now - request.session.get(_SEEN, 0) >= NOTED_EVERY
+        if not end_if_over(request) and is_use:
             request.session[_SEEN] = now
             note(request)
+
+
+def end_if_over(request: HttpRequest) -> bool:
+    """Sign out whoever signed in a day ago. An open page that acts as somebody asks it itself."""
+    now = int(time.time())
+    if now - request.session.setdefault(_BEGAN, now) < LONGEST:
+        return False
+    logout(request)
+    return True
 
 
 def note(request: HttpRequest) -> None:

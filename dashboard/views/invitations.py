@@ -31,6 +31,7 @@ from dashboard import proof, teams_here
 from dashboard.addresses import posts_to
 from dashboard.forms import Needed, Told
 from dashboard.proof import proven
+from dashboard.sessions import end_if_over
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.reach import EVERYTHING, Place
@@ -184,6 +185,8 @@ def join(request: HttpRequest) -> HttpResponse:
     if words := invitations.objection(invitation):
         context = {"invitation": invitation, "words": words}
         return render(request, "invitations/void.html", context, status=410)
+    if request.user.is_authenticated and end_if_over(request):
+        request.session[OPENED] = invitation.secret_hash  # which went with the session
     act = as_oneself if request.user.is_authenticated else as_somebody_new
     return act(request, invitation)
 

@@ -6,6 +6,8 @@ import pytest
 from django.test import Client
 
 from dashboard.views.sessions import device
+from snapshots import invitations
+from snapshots.models import Role
 from tests.pages.factories import text
 
 PASSWORD = "correct horse battery"
@@ -101,16 +103,21 @@ def test_a_day_after_the_sign_in_it_is_over_in_any_case(alice, afternoon):
     assert not is_in(client)
 
 
-def test_a_day_after_it_no_invitation_is_accepted_by_it_either(alice, afternoon):
-    """Those pages are open, and act as whoever is signed in."""
+def test_a_day_after_it_no_invitation_is_accepted_by_it_either(alice, mallory, afternoon):
+    """That page is open, and acts as whoever is signed in."""
+    elsewhere = mallory.teams.get()
+    _row, secret = invitations.invite(elsewhere, Role.VIEWER, actor=mallory)
     client = signed_in(alice)
+    client.get(f"/join/{secret}/")
     for _ in range(23):
         afternoon.shift(3600)
         assert is_in(client)
     assert "_auth_user_id" in client.session
     afternoon.shift(3600)
-    client.get("/join/")
+    assert client.post("/join/", {}).status_code == 422
+    assert not elsewhere.members.filter(pk=alice.pk).exists()
     assert "_auth_user_id" not in client.session
+    assert "Elsewhere" in text(client.get("/join/"))  # the link still works
 
 
 def test_a_new_key_comes_with_the_sign_in(alice):
