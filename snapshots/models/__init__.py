@@ -4,7 +4,9 @@ from snapshots.models.account import Account
 from snapshots.models.epoch import Epoch
 from snapshots.models.event import Event
 from snapshots.models.first_run import FirstRun
+from snapshots.models.guard import Guard
 from snapshots.models.inventory import Server, Snapshot
+from snapshots.models.lowering import Lowering
 from snapshots.models.notices import Delivery, Topic, Webhook, Wish
 from snapshots.models.operation import Attempt, Batch, Kind, Operation, State
 from snapshots.models.passes import Pass, Sighting
@@ -23,8 +25,10 @@ __all__ = [
     "Epoch",
     "Event",
     "FirstRun",
+    "Guard",
     "Invitation",
     "Kind",
+    "Lowering",
     "Membership",
     "Operation",
     "Pass",

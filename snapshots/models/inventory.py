@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from snapshots.models.account import Account
+from snapshots.models.guard import Guard, Guarded
 from snapshots.models.marks import Marked
 from snapshots.provider import types
 
@@ -47,7 +48,7 @@ class Mirrored(models.Model):
         abstract = True
 
 
-class Server(Mirrored):
+class Server(Mirrored, Guarded):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="servers")
     name = models.CharField(_("name"), max_length=255)
     hostname = models.CharField(max_length=255, default="")
@@ -67,6 +68,9 @@ class Server(Mirrored):
                 fields=["account", "remote_id"],
                 condition=models.Q(gone_at__isnull=True),
                 name="server_once_an_account",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(guard__in=["", *Guard.values]), name="known_guard_of_a_server"
             ),
         ]
         indexes = [

@@ -15,6 +15,8 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from snapshots.models.guard import Guard, Guarded
+
 SESSION_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"  # Django's own
 
 
@@ -120,7 +122,7 @@ LONGEST_HOLD = 300  # seconds
 LONGEST_GRACE = 30  # minutes; meanwhile nothing else can be asked of the server
 
 
-class Team(models.Model):
+class Team(Guarded):
     name = models.CharField(_("name"), max_length=100)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
@@ -131,6 +133,16 @@ class Team(models.Model):
         _("grace before a deletion"), default=0, validators=[MaxValueValidator(LONGEST_GRACE)]
     )  # minutes in which a deletion can still be taken back
     second_factor = models.BooleanField(_("second factor required"), default=False)
+    guard = models.CharField(
+        _("guard level"), max_length=8, choices=Guard, default=Guard.CAREFUL
+    )  # of a server that has none of its own, nor by a tag
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(guard__in=Guard.values), name="known_guard_of_a_team"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -8,11 +8,12 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from snapshots.models.account import Account
+from snapshots.models.guard import Guard, Guarded
 from snapshots.models.inventory import Server
 from snapshots.models.people import Team
 
 
-class Tag(models.Model):
+class Tag(Guarded):
     """A short word that a team gave some of its servers. The provider knows nothing of it."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="tags")
@@ -22,6 +23,9 @@ class Tag(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["team", "word"], name="one_tag_a_word"),
+            models.CheckConstraint(
+                condition=models.Q(guard__in=["", *Guard.values]), name="known_guard_of_a_tag"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,79 @@
+"""Guard levels: how well a server is guarded against restores and deletions.
+
+A team has a level; a tag and a server may say one of their own. What the server says counts; else
+the strictest of what its tags say; else what its team says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from snapshots import kept
+from snapshots.models import Guard, Role, Server, Team
+from snapshots.permissions import SET_RULES, TABLE, named
+from snapshots.said import Said
+from snapshots.said import gettext as _
+
+SAYS = ("team", "tag", "server")  # the last that says something counts
+
+
+@dataclass(frozen=True)
+class Level:
+    """What counts for a server, and what says so: `on` is one of `SAYS`, `name` its own.
+
+    `by` is who set it; empty for a team whose level nobody ever set.
+    """
+
+    on: str
+    guard: Guard
+    by: str
+    name: str
+
+    @property
+    def where(self) -> Said:
+        """What says so, in words."""
+        words = {"name": self.name, "person": self.by}
+        if self.on == "server":
+            return _("set on this server by %(person)s") % words
+        if self.on == "tag":
+            return _("set on its tag #%(name)s by %(person)s") % words
+        if self.by:
+            return _("set on all of %(name)s by %(person)s") % words
+        return _("as everything of %(name)s, unless somebody says otherwise") % words
+
+
+def level(server: Server) -> Level:
+    """What counts for `server` now, read afresh: one question."""
+    return levels([server.pk])[server.pk]
+
+
+def levels(servers: Sequence[int]) -> dict[int, Level]:
+    """The same of several, by their ids: one question, however many."""
+
+    def write() -> QuerySet[Server, tuple[Any, ...]]:
+        team = ("account__team__guard", "account__team__guard_by_name", "account__team__name")
+        tag = ("tags__guard", "tags__guard_by_name", "tags__word")
+        rows = Server.objects.order_by("tags__word").filter(pk__in=servers)
+        return rows.values_list("pk", *team, *tag, "guard", "guard_by_name", "name")
+
+    found: dict[int, list[Level]] = {pk: [] for pk in servers}
+    for pk, *told in kept.ask(("guard levels", len(servers)), write, servers):
+        found[pk] += [
+            Level(on, Guard(told[at]), told[at + 1], told[at + 2])
+            for at, on in zip((0, 3, 6), SAYS, strict=True)
+            if told[at]
+        ]
+    return {pk: max(said, key=_weight) for pk, said in found.items()}
+
+
+def _weight(said: Level) -> tuple[int, int]:
+    return SAYS.index(said.on), said.guard.strictness
+
+
+def people(team: Team) -> str:
+    """Who can change a level, by name."""
+    return named(team, [role for role in Role if SET_RULES in TABLE[role]])
