@@ -68,7 +68,7 @@ def of_row(_task: str, pk: int) -> str | None:
 
 # A place's name, and where it is. `send.move` and `settle.move` are `states.move`, as called there.
 PLACES = {
-    "before a click is committed": Place(ask, "_tell", "after", of_first),
+    "before a click is committed": Place(ask, "tell", "after", of_first),
     "between rows and nudge": Place(queue, "nudge", "before", of_row),
     "between nudge and answer": Place(queue, "nudge", "after", of_row),
     "before the claim": Place(send, "_claim", "before", of_first),

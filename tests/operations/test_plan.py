@@ -8,7 +8,7 @@ from snapshots import operations
 from snapshots.errors import Refused
 from snapshots.models import Account, Event, Operation, Snapshot, State
 from snapshots.operations import Fate
-from tests.conftest import delete, restore, take
+from tests.conftest import delete, fresh, restore, take
 
 
 def restored(stage, snapshot, actor, **more):
@@ -274,3 +274,30 @@ def test_what_went_while_nobody_could_look_says_nothing(stage, snapshot, rosa):
     stage.watch(operation)
     assert not again(nightly).gone_at <= operation.ended_at + timedelta(minutes=30)
     assert operations.plan(again(snapshot)).seen == 0
+
+
+# -- the way back ---------------------------------------------------------------------------------
+
+
+def test_the_way_back_is_there_once_a_look_after_the_end_still_lists_it(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    assert operations.way_back(operation) == ""
+    (child,) = operation.children.all()
+    stage.watch(stage.send(child), minutes=5)
+    operation = stage.watch(stage.send(operation))
+    operation = stage.watch(operation, minutes=8)
+    assert operation.state == State.SUCCEEDED
+    Account.objects.update(complete_pass_at=operation.ended_at)
+    assert operations.way_back(fresh(operation)) == "unknown"
+    stage.look(operation.account)
+    assert operations.way_back(fresh(operation)) == "there"
+
+
+def test_a_provider_that_dropped_it_leaves_no_way_back(stage, snapshot, rosa):
+    stage.provider.faults.add("drops_newer")
+    operation = restored(stage, snapshot, rosa, safety_snapshot=True)
+    assert operations.way_back(operation) == "gone"
+
+
+def test_without_a_safety_snapshot_there_is_no_way_back(stage, snapshot, rosa):
+    assert operations.way_back(restored(stage, snapshot, rosa)) == ""
