@@ -23,8 +23,8 @@ from tests import services
 
 # The browser's driver keeps an event loop running, which other tests cannot bear.
 BROWSER = "tests/browser"
-# Neither the wire, a page in a browser, our own start, who may open what nor the model depend on
-# the database.
+# Neither the wire, what an answer means, a page in a browser, our own start, who may open what nor
+# the model depend on the database.
 HOUSE = "tests/house"
 # Pages that ask the database in their own way. What the others ask, the domain's tests ask too.
 ASKING = (
@@ -38,6 +38,7 @@ OTHER_PAGES = tuple(
 )
 ONCE = (
     *("tests/provider", "tests/hardening", HOUSE, "tests/campaigns/test_model.py", BROWSER),
+    "tests/operations/test_answers.py",
     *("tests/test_languages.py", "tests/notices/test_guard.py", "tests/notices/test_outside.py"),
     *("tests/notices/test_pages.py", "tests/notices/test_who.py"),
     *OTHER_PAGES,
@@ -51,9 +52,11 @@ MEASURED = (
     "tests/test_accounts_removed.py",
     "tests/test_scopes.py",
 )
+# Real workers are mostly waited for.
+FLOW = "tests/flow"
 # So that all lanes are about as long.
 BESIDE = (
-    *("tests/flow", "tests/hardening"),
+    *(FLOW, "tests/hardening"),
     *("tests/campaigns/test_machine.py", "tests/campaigns/test_model.py"),
 )
 # Processes are killed and times are kept: beside nothing but each other.
@@ -104,17 +107,21 @@ class Job(NamedTuple):
 def everything(url: str) -> list[tuple[str, int]]:
     """All at once, since workers and browsers are waited for half of the time; then campaigns."""
     apart = (*MEASURED, *BESIDE, BROWSER, HOUSE, CAMPAIGN)
-    sqlite = [
-        Job("SQLite, every branch of the protocol and the client", [*MEASURED], measured=True),
-        Job("SQLite", [f"--ignore={path}" for path in apart]),
+    lanes = [
+        [
+            Job("SQLite, every branch of the protocol and the client", [*MEASURED], measured=True),
+            Job("SQLite", [f"--ignore={path}" for path in apart]),
+        ],
+        [Job("SQLite, beside the others", [*BESIDE])],
+        [Job("the house", [HOUSE])],
     ]
-    beside = [Job("the house", [HOUSE]), Job("SQLite, beside the others", [*BESIDE])]
-    lanes = [sqlite, beside]
     struck = [[Job("SQLite, struck", [CAMPAIGN])]]
     if services.chromium():
-        lanes[1].insert(0, Job("SQLite, in a browser", [BROWSER]))
+        lanes.append([Job("SQLite, in a browser", [BROWSER])])
     if url:
-        lanes.append([Job("PostgreSQL", [f"--ignore={path}" for path in (*ONCE, CAMPAIGN)], url)])
+        lanes[1].append(Job("PostgreSQL, real workers", [FLOW], f"{url}_workers"))
+        without = [f"--ignore={path}" for path in (*ONCE, FLOW, CAMPAIGN)]
+        lanes[2].insert(0, Job("PostgreSQL", without, url))
         struck.append([Job("PostgreSQL, struck", [CAMPAIGN], url)])
     return at_once(lanes) + at_once(struck)
 
