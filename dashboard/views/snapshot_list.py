@@ -200,7 +200,7 @@ def by_mark(rows: QuerySet[Snapshot], word: str) -> QuerySet[Snapshot]:
         {
             LOCKED: Snapshot.locked(),
             GOOD: Q(good_at__isnull=False),
-            OVER: Q(keep_until__lt=today),
+            OVER: Q(keep_until__lt=today) & ~Snapshot.locked(),
             NOT_OVER: Q(keep_until__gte=today),
         }[word]
     )

@@ -61,3 +61,8 @@ def test_the_source_keeps_the_rule(rule):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["id"])
 def test_the_rule_finds_what_it_is_for(rule):
     assert re.search(rule["pattern-regex"], BREACHES[rule["id"]], re.MULTILINE)
+
+
+def test_what_a_rule_leaves_out_is_there():
+    left_out = [path for rule in RULES for path in rule["paths"].get("exclude", ())]
+    assert [path for path in left_out if not any(ROOT.glob(path.lstrip("/")))] == []

@@ -210,6 +210,8 @@ def test_the_list_is_narrowed_by_marks(described, web, rosa, client_of):
     assert (marked("kept"), marked("may-go")) == ([described], [])
     described.keep_until = timezone.localdate() - timedelta(days=1)
     described.save(update_fields=["keep_until"])
+    assert (marked("kept"), marked("may-go")) == ([], [])  # a lock says otherwise
+    operations.unlock(described, actor=rosa, words="the audit is over")
     assert (marked("kept"), marked("may-go")) == ([], [described])
 
 
