@@ -34,13 +34,26 @@ class Level:
     name: str
 
     @property
+    def is_open(self) -> bool:
+        return self.guard == Guard.OPEN
+
+    @property
+    def is_sealed(self) -> bool:
+        return self.guard == Guard.SEALED
+
+    @property
+    def what(self) -> str:
+        """The server, the tag or the team, by name."""
+        return f"#{self.name}" if self.on == "tag" else self.name
+
+    @property
     def where(self) -> Said:
         """What says so, in words."""
-        words = {"name": self.name, "person": self.by}
+        words = {"name": self.what, "person": self.by}
         if self.on == "server":
             return _("set on this server by %(person)s") % words
         if self.on == "tag":
-            return _("set on its tag #%(name)s by %(person)s") % words
+            return _("set on its tag %(name)s by %(person)s") % words
         if self.by:
             return _("set on all of %(name)s by %(person)s") % words
         return _("as everything of %(name)s, unless somebody says otherwise") % words

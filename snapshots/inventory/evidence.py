@@ -66,7 +66,7 @@ def _sighting(
             "server": item.server_id,
             "status": item.status,
         }
-        return {"status": item.status or "?", "unchanged": shown == confirmed}
+        return {"status": item.status or "?", "unchanged": shown.items() <= confirmed.items()}
     marked = [item.id for item in here if f"[ref:{operation.marker}]" in item.description]
     candidates = _candidates(operation, here)
     known = [operation.remote_id] if operation.remote_id else marked or candidates

@@ -34,6 +34,14 @@ class Reason(models.TextChoices):
         _("{person} no longer has the right to do this; nothing was sent"),
     )
     LOCKED = "locked", _("{person} locked it: {words}; nothing was sent")
+    SEALED = "sealed", _("{person} sealed {what}; nothing was sent")
+    GUARD_RAISED = (
+        "guard_raised",
+        _(
+            "it was confirmed with a button alone, while {what} was open; it is not any more,"
+            " so nothing was sent"
+        ),
+    )
     CHILD_FAILED = (
         "child_failed",
         _("the safety snapshot did not complete; the restore was not sent"),

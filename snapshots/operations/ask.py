@@ -26,6 +26,7 @@ from snapshots.models import (
 )
 from snapshots.operations import marks, times
 from snapshots.operations.audited import audited, tell
+from snapshots.operations.guards import check_confirmed, check_delete, check_restore
 from snapshots.operations.plan import Shown, check_same, digest, newer, opened, plan
 from snapshots.operations.room import check_room
 from snapshots.operations.rules import (
@@ -38,7 +39,6 @@ from snapshots.operations.rules import (
     check_server,
     check_slot,
     check_snapshot,
-    check_typed,
     check_why,
 )
 from snapshots.permissions import require
@@ -96,7 +96,9 @@ def request_create(
                     _("Delete one first, on its own page; then the server can be stopped for it."),
                     field="stop_first",
                 )
-            check_room(server, going, actor=actor, typed=typed_going)
+            now = check_delete(server)
+            check_room(server, going)
+            check_confirmed(children[0], typed_going, now, actor=actor, field="typed_going")
         else:
             check_slot(server)
         if not stop_first:
@@ -131,11 +133,11 @@ def request_restore(
 ) -> Operation:
     """Ask to overwrite a server with `snapshot`.
 
-    `typed` must be the server's name and `seen` the plan that the confirmed page carried
-    (`plan(snapshot).sealed(actor)`). With `safety_snapshot` the current state is snapshotted first,
-    and the restore is sent only after the provider lists that snapshot as completed; without,
-    `why_without` must say why. Without a free slot for it, `going` is deleted before, as for
-    `request_create`. Raises `Refused`.
+    `typed` must be the server's name, unless it is open, and `seen` the plan that the confirmed
+    page carried (`plan(snapshot).sealed(actor)`). With `safety_snapshot` the current state is
+    snapshotted first, and the restore is sent only after the provider lists that snapshot as
+    completed; without, `why_without` must say why. Without a free slot for it, `going` is deleted
+    before, as for `request_create`. Raises `Refused`.
     """
     server = snapshot.server
     with audited(actor, server, snapshot):
@@ -156,13 +158,15 @@ def request_restore(
         if again := _same_form(operation, children):
             return again
         check_server(server)
+        now = check_restore(server)
         check_snapshot(snapshot)
         shown = opened(seen, actor=actor)
         check_same(shown, plan(snapshot))
-        check_typed(typed, server.name, Kind.RESTORE, server, actor)
+        check_confirmed(operation, typed, now, actor=actor)
         why_without = "" if safety_snapshot else check_why(why_without)
         if safety_snapshot and going:
-            check_room(server, going, actor=actor, typed=typed_going, keep=snapshot)
+            check_room(server, going, keep=snapshot)
+            check_confirmed(children[1], typed_going, now, actor=actor, field="typed_going")
         elif safety_snapshot:
             check_slot(server, field="safety_snapshot")
         return _insert(operation, kept=_kept(shown, operation, why_without), children=children)
@@ -177,7 +181,8 @@ def request_delete(
     batch: Batch | None = None,
     behind: Operation | None = None,
 ) -> Operation:
-    """Ask to delete `snapshot` for ever. `typed` must be its name. Raises `Refused`.
+    """Ask to delete `snapshot` for ever. `typed` must be its name, unless the server is
+    open. Raises `Refused`.
 
     `behind` is an operation of the same batch on the same server: this one waits for its turn.
     """
@@ -195,8 +200,9 @@ def request_delete(
         if again := _same_form(operation):
             return again
         check_server(snapshot.server)
+        now = check_delete(snapshot.server)
         check_snapshot(snapshot, deleting=True)
-        check_typed(typed, snapshot.name, Kind.DELETE, snapshot.server, actor)
+        check_confirmed(operation, typed, now, actor=actor)
         return _line_up(operation) if behind else _insert(operation)
 
 

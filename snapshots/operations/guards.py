@@ -7,19 +7,36 @@ always be taken.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from snapshots.errors import Refused
-from snapshots.guards import Level, level, people
-from snapshots.models import Guard, Server
+from snapshots.guards import Level, level, levels, people
+from snapshots.models import Kind, Operation, Reason, Server, User
+from snapshots.operations.rules import check_typed
 from snapshots.said import gettext as _
 
 __all__ = ["Level", "check_delete", "check_restore", "level"]
+
+OVERWRITES = (Kind.RESTORE, Kind.DELETE)
+
+
+def sealed(servers: Iterable[Server]) -> dict[int, str]:
+    """Of these servers the sealed ones, and why nothing is restored or deleted there, in words.
+
+    A few questions, however many servers.
+    """
+    found = {one.pk: one for one in servers}
+    said = {pk: now for pk, now in levels([*found]).items() if now.is_sealed}
+    who = {team.pk: people(team) for team in {found[pk].account.team for pk in said}}
+    return {pk: _words(found[pk], now, who[found[pk].account.team_id]) for pk, now in said.items()}
 
 
 def check_restore(server: Server) -> Level:
     """What counts for `server`, if it may be restored at all. Raises `Refused`."""
     now = level(server)
-    if now.guard == Guard.SEALED:
-        raise Refused(_sealed(server, now))
+    if now.is_sealed:
+        raise Refused(_words(server, now, people(server.account.team)))
     return now
 
 
@@ -28,8 +45,34 @@ def check_delete(server: Server) -> Level:
     return check_restore(server)
 
 
-def _sealed(server: Server, now: Level) -> str:
+def _words(server: Server, now: Level, who: str) -> str:
     return _(
         "%(server)s is sealed (%(where)s): it is not restored, and none of its snapshots is"
         " deleted, from here. %(people)s can set another guard level."
-    ) % {"server": server.name, "where": now.where, "people": people(server.account.team)}
+    ) % {"server": server.name, "where": now.where, "people": who}
+
+
+def check_confirmed(
+    operation: Operation, typed: str, now: Level, *, actor: User, field: str = "typed"
+) -> None:
+    """The name of what is lost must have been typed, unless the server is open. Raises `Refused`.
+
+    That nothing was typed is noted: the server may be open no more when it is to be sent.
+    """
+    if now.is_open and not typed.strip():
+        operation.confirmed["untyped"] = True
+        return
+    wanted = operation.server.name if operation.kind == Kind.RESTORE else operation.name
+    check_typed(typed, wanted, Kind(operation.kind), operation.server, actor, field=field)
+
+
+def objection(operation: Operation) -> tuple[Reason, dict[str, Any]] | None:
+    """Why the level as it is now forbids to send this; None if it does not."""
+    if operation.kind not in OVERWRITES:
+        return None
+    now = level(operation.server)
+    if now.is_sealed:
+        return Reason.SEALED, {"person": now.by, "what": now.what}
+    if operation.confirmed.get("untyped") and not now.is_open:
+        return Reason.GUARD_RAISED, {"what": operation.server.name}
+    return None

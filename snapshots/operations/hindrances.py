@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from snapshots.errors import Refused
 from snapshots.models import Kind, Operation, Server, Snapshot, User
 from snapshots.models.operation import HOLDING
+from snapshots.operations.guards import sealed
 from snapshots.operations.rules import RIGHT, busy, check_server, check_slot, check_snapshot
 from snapshots.permissions import why_not
 
@@ -35,10 +36,12 @@ def against_deletes(snapshots: Sequence[Snapshot], *, actor: User) -> dict[int, 
     of_server = {
         server.pk: words for server, words in _against(Kind.DELETE, [*servers.values()], actor)
     }
+    against = sealed(servers.values())
     found = {}
     for snapshot in snapshots:
+        pk = snapshot.server_id
         try:
-            if words := of_server[snapshot.server_id]:
+            if words := of_server[pk] or against.get(pk):
                 raise Refused(words)
             check_snapshot(snapshot, deleting=True)
         except Refused as refusal:

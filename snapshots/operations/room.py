@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db.models import Q
 
 from snapshots.errors import Refused
-from snapshots.models import Kind, Operation, Reason, Server, Snapshot, State, User
-from snapshots.operations.rules import check_snapshot, check_typed
+from snapshots.models import Operation, Reason, Server, Snapshot, State
+from snapshots.operations.rules import check_snapshot
 from snapshots.operations.slots import candidates, slots, taken
 from snapshots.said import gettext as _
 
@@ -14,9 +14,7 @@ from snapshots.said import gettext as _
 NO_NEED = (Reason.SNAPSHOT_MISSING, Reason.SLOT_FREE)
 
 
-def check_room(
-    server: Server, going: Snapshot, *, actor: User, typed: str, keep: Snapshot | None = None
-) -> None:
+def check_room(server: Server, going: Snapshot, *, keep: Snapshot | None = None) -> None:
     """Raises `Refused` unless `going` may be deleted so that another one fits.
 
     Never `keep`, which is to be restored, and none while a slot is free.
@@ -36,7 +34,6 @@ def check_room(
             % {"snapshot": going.name},
             field="going",
         )
-    check_typed(typed, going.name, Kind.DELETE, server, actor, field="typed_going")
 
 
 def is_room_made(deletion: Operation) -> bool:

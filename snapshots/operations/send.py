@@ -17,6 +17,7 @@ from snapshots.models import Account, Attempt, Kind, Operation, Reason, Snapshot
 from snapshots.operations import budget, epoch, times
 from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.fence import fence
+from snapshots.operations.guards import objection
 from snapshots.operations.room import is_called_off, is_room_made, may_go
 from snapshots.operations.rules import RIGHT
 from snapshots.operations.settle import AIM
@@ -248,6 +249,9 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
         if operation.kind == Kind.DELETE and snapshot and snapshot.is_locked:
             details = {"person": snapshot.locked_by_name, "words": snapshot.lock_reason}
             move(operation, State.FAILED, Reason.LOCKED, details=details)
+            return None
+        if forbids := objection(fresh):
+            move(operation, State.FAILED, forbids[0], details=forbids[1])
             return None
         attempt = Attempt(
             operation=operation,

@@ -1,12 +1,17 @@
 """How well a server is guarded: which level counts, and what it allows."""
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from snapshots import tags
+from snapshots import operations, tags
 from snapshots.errors import Refused
-from snapshots.models import Guard, Server, Tag, Team
+from snapshots.models import Event, Guard, Server, Snapshot, State, Tag, Team
 from snapshots.operations import guards
+from snapshots.said import again
+from tests.conftest import NOW, delete, restore, take
+from tests.operations.test_batches import delete_all
+from tests.pages.factories import a_snapshot
 
 
 def say(row, guard, by="Alice"):
@@ -87,3 +92,93 @@ def test_a_sealed_server_says_so_and_who_can_change_it(check, server):
 def test_any_other_server_is_told_how_it_is_guarded(guard, server):
     say(server, guard)
     assert guards.check_restore(server).guard == guards.check_delete(server).guard == guard
+
+
+# -- when it is asked -----------------------------------------------------------------------------
+
+
+def test_nothing_is_restored_or_deleted_on_a_sealed_server(stage, server, snapshot, rosa):
+    say(server, "sealed")
+    for ask in (restore, delete):
+        with pytest.raises(Refused, match="web-1 is sealed"):
+            ask(snapshot, rosa)
+    assert Event.objects.filter(verb="refused", server=server).count() == 2
+    assert stage.send(take(server, rosa)).state == State.RUNNING
+
+
+def test_nothing_is_deleted_there_to_make_room(stage, account, server, snapshot, rosa):
+    for name in ("one", "two", "three"):
+        stage.provider.snapshot(server.remote_id, name, created_at=NOW)
+    stage.look(account)
+    say(server, "sealed")
+    with pytest.raises(Refused, match="web-1 is sealed"):
+        take(server, rosa, going=snapshot, typed_going=snapshot.name)
+
+
+def test_a_batch_leaves_a_sealed_server_out_and_says_why(server, account, team, rosa):
+    say(server, "sealed")
+    other = a_snapshot(Server.objects.get(name="db-1"), "old")
+    rows = Snapshot.objects.filter(pk__in=[other.pk, server.snapshots.first().pk])
+    copies = list(rows.select_related("server__account__team", "account__team"))
+    against = operations.against_deletes(copies, actor=rosa)
+    batch = delete_all(copies, rosa)
+    assert [one.server.name for one in batch.operations.all()] == ["db-1"]
+    [words] = [again(one["why"]) for one in batch.refused]
+    assert words.startswith("web-1 is sealed (set on this server by Alice)")
+    assert [words] == list(against.values())
+
+
+def test_on_an_open_server_no_name_is_typed_and_a_wrong_one_is_still_refused(
+    server, snapshot, rosa
+):
+    for ask in (restore, delete):
+        with pytest.raises(Refused, match="Please type"):
+            ask(snapshot, rosa, typed="")
+    say(server, "open")
+    for ask in (restore, delete):
+        with pytest.raises(Refused, match="That is not the name"):
+            ask(snapshot, rosa, typed="web-2")
+    assert delete(snapshot, rosa, typed=" ").state == State.QUEUED
+
+
+# -- just before it is sent -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ask", [restore, delete])
+def test_what_was_asked_before_the_server_was_sealed_is_not_sent(
+    ask, stage, server, snapshot, rosa, alice
+):
+    operation = ask(snapshot, rosa)
+    tag(server, alice, prod="sealed")
+    operation = stage.send(operation)
+    assert (operation.state, operation.reason) == (State.FAILED, "sealed")
+    assert operation.why == "Alice sealed #prod; nothing was sent"
+    assert not stage.provider.calls("DELETE") + stage.provider.calls("POST", "/restore/")
+
+
+@pytest.mark.parametrize("ask", [restore, delete])
+def test_a_name_that_was_not_typed_is_needed_where_the_server_is_open_no_more(
+    ask, stage, server, snapshot, rosa
+):
+    say(server, "open")
+    typed = ask(snapshot, rosa)
+    operations.cancel(typed, actor=rosa)
+    untyped = ask(snapshot, rosa, typed="")
+    say(server, "careful")
+    untyped = stage.send(untyped)
+    assert (untyped.state, untyped.reason) == (State.FAILED, "guard_raised")
+    assert "while web-1 was open" in untyped.why
+    say(server, "open")
+    typed = ask(snapshot, rosa)
+    say(server, "careful")
+    assert stage.send(typed).state in (State.RUNNING, State.SUCCEEDED)
+
+
+@pytest.mark.parametrize(("ask", "questions"), [(restore, 1), (delete, 1), (None, 0)])
+def test_that_is_one_question_and_none_for_a_snapshot(
+    ask, questions, stage, server, snapshot, rosa
+):
+    operation = ask(snapshot, rosa) if ask else take(server, rosa)
+    with CaptureQueriesContext(connection) as asked:
+        stage.send(operation)
+    assert sum('"snapshots_tag"."guard_by_name"' in one["sql"] for one in asked) == questions
