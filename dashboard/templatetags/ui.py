@@ -3,6 +3,7 @@
     {% icon "server" %}                     a Lucide icon, decoration only
     {% status_badge server %}               the provider's word for a server or a snapshot
     {% state_badge operation %}             our word for an operation
+    {% shield level %}                      how well a server is guarded
     {% operation_title operation %}         "Restore of web-1 to nightly"
     {% progress operation %}                an honest bar with words
     {% usually "create" server %}           how long it would take, and who says so
@@ -42,10 +43,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext_lazy
 
 from dashboard import expected
-from snapshots import estimates, permissions
+from snapshots import estimates, guards, permissions
 from snapshots.estimates import Estimate
 from snapshots.events import line
-from snapshots.models import Account, Kind, Operation, Server, Snapshot, State, Team, User
+from snapshots.models import Account, Guard, Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.text import readable, shown, stamp
 from snapshots.wire_words import in_our_words
 
@@ -110,6 +111,12 @@ OPERATION = {
     State.CANCELLED: ("ban", "neutral"),
     State.EXPIRED: ("clock", "neutral"),
 }
+GUARDS = {
+    Guard.OPEN: ("shield-off", "attention"),
+    Guard.CAREFUL: ("shield", "neutral"),
+    Guard.GUARDED: ("shield-user", "person"),
+    Guard.SEALED: ("shield-ban", "danger"),
+}
 TITLES = {
     Kind.CREATE: gettext_lazy("Snapshot {name} of {server}"),
     Kind.RESTORE: gettext_lazy("Restore of {server} to {name}"),
@@ -169,6 +176,13 @@ def status_badge(thing: Server | Snapshot) -> SafeString:
 def state_badge(operation: Operation) -> SafeString:
     picture, tint = OPERATION.get(State(operation.state), (UNKNOWN_ICON, UNKNOWN))
     return badge(Look(operation.get_state_display(), picture, tint))
+
+
+@register.simple_tag
+def shield(level: Guard | guards.Level) -> SafeString:
+    """A guard level, or what counts for a server."""
+    guard = level if isinstance(level, Guard) else level.guard
+    return badge(Look(guard.label, *GUARDS[guard]))
 
 
 @register.simple_tag

@@ -147,6 +147,9 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     )
     turn_at = next((event.at for event in events if event.verb.endswith(".turn")), None)
     right = operations.right_for(operation)
+    undo, sealed = operations.way_back(operation), ""
+    if undo == "there":
+        sealed = operations.why_sealed(operation.server, operations.level(operation.server))
     now = timezone.now()
     is_lost = operation.kind == Kind.RESTORE and operations.is_lost(operation)
     may_cancel = (
@@ -173,7 +176,8 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "is_lost": is_lost,
         "why_not": why_not(user, right, operation.account.team),
         "start": start_offer(operation.server, user) if operation.is_ended else None,
-        "undo": operations.way_back(operation),
+        "undo": undo,
+        "sealed": sealed,
         "form": Verdict(),
     }
 

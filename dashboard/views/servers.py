@@ -69,6 +69,8 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
 def about(server: Server, user: User) -> dict[str, Any]:
     """What the server's page shows."""
     team, removed = server.account.team, operations.removed(server.account)
+    guard = operations.level(server)
+    sealed = removed or operations.why_sealed(server, guard)
     recent = list(_operations(server).filter(parent=None).order_by("-pk")[:RECENT])
     return {
         "server": server,
@@ -78,13 +80,14 @@ def about(server: Server, user: User) -> dict[str, Any]:
         "recent": recent,
         "start": start_offer(server, user),
         "removed": removed,
+        "guard": guard,
         "why_not": {
             "create": removed or why_not(user, CREATE, team),
-            "restore": removed or why_not(user, RESTORE, team),
+            "restore": removed or why_not(user, RESTORE, team) or sealed,
         },
         "tags": tags.of(server),
         "may_tag": not removed and may(user, TAG, team),
-        "may_delete": not removed and may(user, DELETE, team),
+        "may_delete": not sealed and may(user, DELETE, team),
     }
 
 
@@ -170,15 +173,17 @@ def take(request: HttpRequest, pk: int) -> HttpResponse:
 
 def take_page(request: HttpRequest, server: Server, form: TakeSnapshot) -> HttpResponse:
     team, places = server.account.team, slots_of(server)
-    is_full = len(places["taken"]) >= server.account.slots
+    is_full, guard = len(places["taken"]) >= server.account.slots, operations.level(server)
+    sealed = operations.why_sealed(server, guard)
     context = places | {
+        "guard": guard,
         "server": server,
         "form": form,
         "people": people(team),
         "is_full": is_full,
         "candidates": operations.candidates(server) if is_full else [],
         "holder": holder(server, request.user),
-        "why_not_delete": why_not(request.user, DELETE, team) if is_full else "",
+        "why_not_delete": (why_not(request.user, DELETE, team) or sealed) if is_full else "",
         "why_not_stop": why_not(request.user, POWER, team) if server.is_running else "",
     }
     return render(request, "servers/take.html", context, status=422 if form.is_bound else 200)

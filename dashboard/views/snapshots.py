@@ -64,6 +64,7 @@ def about(snapshot: Snapshot, user: User) -> dict[str, Any]:
     told = list(found.order_by("-pk"))
     events = visible_events(user).filter(Q(snapshot=snapshot) | Q(operation__snapshot=snapshot))
     team, removed = snapshot.account.team, operations.removed(snapshot.account)
+    sealed = operations.why_sealed(snapshot.server, operations.level(snapshot.server))
     return {
         "snapshot": snapshot,
         "server": snapshot.server,
@@ -78,8 +79,8 @@ def about(snapshot: Snapshot, user: User) -> dict[str, Any]:
         "events": list(events.order_by("-pk")[:MOST_EVENTS]),
         "removed": removed,
         "why_not": {
-            "restore": removed or why_not(user, RESTORE, team),
-            "delete": removed or why_not(user, DELETE, team),
+            "restore": removed or why_not(user, RESTORE, team) or sealed,
+            "delete": removed or why_not(user, DELETE, team) or sealed,
         },
         "may_protect": not removed and may(user, PROTECT, team),
         "may_describe": not removed and may(user, DESCRIBE, team),
@@ -166,7 +167,10 @@ def confirm(
     request: HttpRequest, template: str, snapshot: Snapshot, form: Any, facts: dict[str, Any]
 ) -> HttpResponse:
     found = Operation.objects.filter(snapshot=snapshot, kind=Kind.CREATE).select_related("parent")
+    guard = operations.level(snapshot.server)
     context = facts | {
+        "guard": guard,
+        "sealed": operations.why_sealed(snapshot.server, guard),
         "snapshot": snapshot,
         "server": snapshot.server,
         "form": form,

@@ -14,6 +14,7 @@ from snapshots.operations.batches import (
 )
 from snapshots.operations.choosing import Recommended, recommend
 from snapshots.operations.epoch import is_doubtful
+from snapshots.operations.guards import level, why_sealed
 from snapshots.operations.hindrances import against_creates, against_deletes
 from snapshots.operations.intervene import (
     cancel,
@@ -61,6 +62,7 @@ __all__ = [
     "is_lost",
     "is_same",
     "last_known_good",
+    "level",
     "line",
     "lines",
     "lock",
@@ -86,4 +88,5 @@ __all__ = [
     "unlock",
     "unmark_good",
     "way_back",
+    "why_sealed",
 ]

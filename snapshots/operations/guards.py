@@ -16,7 +16,7 @@ from snapshots.models import Kind, Operation, Reason, Server, User
 from snapshots.operations.rules import check_typed
 from snapshots.said import gettext as _
 
-__all__ = ["Level", "check_delete", "check_restore", "level"]
+__all__ = ["Level", "check_delete", "check_restore", "level", "why_sealed"]
 
 OVERWRITES = (Kind.RESTORE, Kind.DELETE)
 
@@ -32,11 +32,16 @@ def sealed(servers: Iterable[Server]) -> dict[int, str]:
     return {pk: _words(found[pk], now, who[found[pk].account.team_id]) for pk, now in said.items()}
 
 
+def why_sealed(server: Server, now: Level) -> str:
+    """The same for one server, whose level is known already; empty unless it is sealed."""
+    return _words(server, now, people(server.account.team)) if now.is_sealed else ""
+
+
 def check_restore(server: Server) -> Level:
     """What counts for `server`, if it may be restored at all. Raises `Refused`."""
     now = level(server)
-    if now.is_sealed:
-        raise Refused(_words(server, now, people(server.account.team)))
+    if words := why_sealed(server, now):
+        raise Refused(words)
     return now
 
 
