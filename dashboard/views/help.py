@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from snapshots.models import Operation, State
+from snapshots.models import Guard, Operation, State
 
 # What each state says, in the order in which people meet them.
 STATES = (
@@ -39,9 +39,20 @@ STATES = (
     (State.CANCELLED, _("A person ended it before it was sent.")),
     (State.EXPIRED, _("It was not sent in time, so it was not sent at all.")),
 )
+# What each level asks for: for a restore, and for a deletion.
+GUARDS = (
+    (Guard.OPEN, _("A button confirms it"), _("A button confirms it")),
+    (Guard.CAREFUL, _("The server’s name is typed"), _("The snapshot’s name is typed")),
+    (
+        Guard.GUARDED,
+        _("The server’s name is typed, and a second person approves"),
+        _("The snapshot’s name is typed"),
+    ),
+    (Guard.SEALED, _("Not from here"), _("Not from here")),
+)
 
 
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     states = [(Operation(state=state), words) for state, words in STATES]
-    return render(request, "help/page.html", {"states": states})
+    return render(request, "help/page.html", {"states": states, "guards": GUARDS})

@@ -21,6 +21,16 @@ def test_every_state_a_person_can_meet_is_explained(vera, client_of):
         assert f" {state.label} " in page
 
 
+def test_the_guard_levels_are_explained(vera, client_of):
+    page = text(client_of(vera).get("/help/"))
+    for words in (
+        "Open A button confirms it A button confirms it",
+        "Guarded The server’s name is typed, and a second person approves The snapshot’s",
+        "Sealed Not from here Not from here",
+    ):
+        assert words in page
+
+
 def test_it_says_what_is_never_done(vera, client_of):
     page = text(client_of(vera).get("/help/"))
     assert "A confirmed restore is sent at most once." in page
