@@ -22,6 +22,9 @@ TITLES = {
         State.EXPIRED: gettext_lazy("Did not take the snapshot %(name)s of %(server)s in time"),
     },
     Kind.RESTORE: {
+        State.AWAITING_APPROVAL: gettext_lazy(
+            "Waiting for a second person: the restore of %(server)s to %(name)s"
+        ),
         State.WAITING: gettext_lazy("In line: the restore of %(server)s to %(name)s"),
         State.QUEUED: gettext_lazy("Waiting to restore %(server)s to %(name)s"),
         State.HELD: gettext_lazy("On hold: the restore of %(server)s to %(name)s"),

@@ -13,8 +13,8 @@ from django.utils.translation import ngettext
 
 from snapshots import events, queue
 from snapshots.errors import Refused
-from snapshots.models import Account, Operation, State, Team, User
-from snapshots.models.operation import HOLDING
+from snapshots.models import Account, Operation, Team, User
+from snapshots.models.operation import OPEN
 from snapshots.permissions import MANAGE_ACCOUNTS, VIEW, require
 from snapshots.text import same_name
 from snapshots.tokens import Checked, check
@@ -267,8 +267,8 @@ def change(account: Account, *, label: str, slots: int, actor: User) -> None:
 def remove(account: Account, *, typed: str, actor: User) -> None:
     """Erase the token and take the account out of the lists; its history stays. Raises `Refused`.
 
-    Refused while an operation holds one of its machines or waits for its turn there: nobody could
-    follow it any more.
+    Refused while an operation holds one of its machines, or waits for its turn there or for a
+    second person: nobody could follow it any more.
     """
     require(actor, MANAGE_ACCOUNTS, account.team)
     about: dict[str, Any] = {"actor": actor, "team": account.team, "account": account}
@@ -289,8 +289,8 @@ def remove(account: Account, *, typed: str, actor: User) -> None:
 
 
 def unfinished(account: Account) -> int:
-    """How many operations hold one of its machines or wait for their turn."""
-    return Operation.objects.filter(account=account, state__in=(*HOLDING, State.WAITING)).count()
+    """How many operations hold one of its machines, wait for their turn or for a second person."""
+    return Operation.objects.filter(account=account, state__in=OPEN).count()
 
 
 def still_busy(account: Account, number: int) -> str:

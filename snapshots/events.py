@@ -139,6 +139,26 @@ class Verb(models.TextChoices):
         "restore.bare",
         _("restores {server} without a safety snapshot: {words}"),
     )
+    RESTORE_APPROVAL_WANTED = (
+        "restore.approval_wanted",
+        _("asks for a second person’s approval to restore {server} to {snapshot}"),
+    )
+    RESTORE_APPROVED = "restore.approved", _("approved the restore of {server} to {snapshot}")
+    RESTORE_REJECTED = (
+        "restore.rejected",
+        _("rejected the restore of {server} to {snapshot}: {words}"),
+    )
+    RESTORE_EMERGENCY = (
+        "restore.emergency",
+        _(
+            "lets the restore of {server} to {snapshot} go on without a second person,"
+            " as an emergency: {words}"
+        ),
+    )
+    RESTORE_WAITING = (
+        "restore.waiting",
+        _("the restore of {server} may have been approved and sent: {why}"),
+    )
     RESTORE_HELD = (
         "restore.held",
         _("holds the restore of {server}: it is not sent until somebody lets it go on"),
@@ -398,6 +418,10 @@ _TOLD_OF_OPERATIONS = {
     "in_doubt": Topic.IN_DOUBT,
     "needs_person": Topic.NEEDS_PERSON,
     "slow": Topic.SLOW,
+    "approval_wanted": Topic.APPROVAL,
+    "approved": Topic.APPROVAL,
+    "rejected": Topic.FAILED,
+    "emergency": Topic.EMERGENCY,
 }
 _TOLD_OF_OTHERS = {
     "snapshot.after_all": Topic.IN_DOUBT,

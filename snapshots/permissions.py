@@ -44,10 +44,11 @@ MANAGE_WEBHOOKS = "manage_webhooks"
 SET_RULES = "set_rules"
 TAG = "tag"
 READ_AUDIT = "read_audit"
-APPROVE = "approve"  # reserved
+APPROVE = "approve"
+BREAK_GLASS = "break_glass"
 SCHEDULE = "schedule"  # reserved
 
-RESERVED = frozenset({APPROVE, SCHEDULE})  # in the table, and asked by nothing yet
+RESERVED = frozenset({SCHEDULE})  # in the table, and asked by nothing yet
 
 LOOKING = frozenset({VIEW, READ_AUDIT})
 
@@ -65,7 +66,8 @@ RIGHTS: dict[str, Promise] = {
     SET_RULES: gettext_lazy("set the rules for restores"),
     TAG: gettext_lazy("tag servers"),
     READ_AUDIT: gettext_lazy("read what happened to accounts and people"),
-    APPROVE: gettext_lazy("approve restores"),
+    APPROVE: gettext_lazy("approve restores that others asked for"),
+    BREAK_GLASS: gettext_lazy("restore without the second person in an emergency"),
     SCHEDULE: gettext_lazy("schedule snapshots"),
 }
 
@@ -87,7 +89,7 @@ TABLE: dict[str, frozenset[str]] = {
     Role.OPERATOR: frozenset(_OPERATOR),
     Role.RESTORER: frozenset(_RESTORER),
     Role.ADMIN: frozenset(_ADMIN),
-    Role.OWNER: frozenset(_ADMIN),
+    Role.OWNER: frozenset(_ADMIN | {BREAK_GLASS}),
 }
 
 
@@ -123,17 +125,29 @@ def may_now(user_id: int | None, right: str, team_id: int, server_id: int | None
         members = members.filter(Q(team__second_factor=False) | has_factor)
         members = members.filter(team=team_id).filter(user=user_id)
         if server_id is not None:
-            accounts = Scope.accounts.through.objects.filter(account__servers=server_id)
-            tags = Scope.tags.through.objects.filter(tag__servers=server_id)
-            members = members.filter(
-                Q(scope=None)
-                | Q(scope__in=accounts.values("scope"))
-                | Q(scope__in=tags.values("scope"))
-            )
+            members = members.filter(_reaching(server_id))
         return members.values_list("role")
 
     values = [team_id, user_id] if server_id is None else [team_id, user_id, server_id, server_id]
     return any(right in TABLE[role] for (role,) in kept.ask("role now", write, values))
+
+
+def able(right: str, server: Server) -> list[User]:
+    """Who may do this there, by name: everybody whom `may_now` lets."""
+    team = server.account.team
+    members = Membership.objects.filter(_reaching(server.pk), team=team, suspended_at=None)
+    members = members.filter(role__in=[role for role in Role if right in TABLE[role]])
+    found = User.objects.filter(pk__in=members.values("user"), is_active=True)
+    if team.second_factor:
+        found = found.filter(authenticator__type__in=SECOND_FACTORS).distinct()
+    return list(found.order_by("name", "pk"))
+
+
+def _reaching(server_id: int) -> Q:
+    """Members who reach that server."""
+    accounts = Scope.accounts.through.objects.filter(account__servers=server_id)
+    tags = Scope.tags.through.objects.filter(tag__servers=server_id)
+    return Q(scope=None) | Q(scope__in=accounts.values("scope")) | Q(scope__in=tags.values("scope"))
 
 
 def require(user: User, right: str, team: Team, server: Server | None = None) -> None:

@@ -140,7 +140,12 @@ def add_member(
     with transaction.atomic():
         membership = join(team, user, role, made(only, team, role))
         events.record(
-            events.Verb.MEMBER_ADDED, team=team, actor=actor, member=str(user), role=str(role)
+            events.Verb.MEMBER_ADDED,
+            team=team,
+            actor=actor,
+            member=str(user),
+            member_id=user.pk,
+            role=str(role),
         )
         tell_reach(membership, actor)
     return membership
@@ -212,12 +217,20 @@ def change_role(
                 team=team,
                 actor=actor,
                 member=str(membership.user),
+                member_id=membership.user_id,
                 old_role=was[0],
                 role=str(role),
             )
         if was[1] != reach:
             verb = events.Verb.MEMBER_LIMITED if scope else events.Verb.MEMBER_UNLIMITED
-            events.record(verb, team=team, actor=actor, member=str(membership.user), reach=reach)
+            events.record(
+                verb,
+                team=team,
+                actor=actor,
+                member=str(membership.user),
+                member_id=membership.user_id,
+                reach=reach,
+            )
 
 
 def suspend(membership: Membership, *, actor: User) -> None:
@@ -283,6 +296,7 @@ def _tell(verb: events.Verb, membership: Membership, actor: User) -> None:
         team=membership.team,
         actor=actor,
         member=str(membership.user),
+        member_id=membership.user_id,
         role=membership.role,
     )
 
@@ -310,7 +324,7 @@ def unsent(membership: Membership) -> int:
     return Operation.objects.filter(
         team_id=membership.team_id,
         asked_by_id=membership.user_id,
-        state__in=(State.WAITING, *NOT_SENT),
+        state__in=(State.AWAITING_APPROVAL, State.WAITING, *NOT_SENT),
     ).count()
 
 

@@ -11,7 +11,7 @@ from snapshots.models.notices import Delivery, Topic, Webhook, Wish
 from snapshots.models.operation import Attempt, Batch, Kind, Operation, State
 from snapshots.models.passes import Pass, Sighting
 from snapshots.models.people import LIMITABLE, Invitation, Membership, Role, Standing, Team, User
-from snapshots.models.plan import RestorePlan
+from snapshots.models.plan import Approval, RestorePlan
 from snapshots.models.reason import Reason
 from snapshots.models.scope import Scope, Tag
 from snapshots.models.tries import Tries
@@ -19,6 +19,7 @@ from snapshots.models.tries import Tries
 __all__ = [
     "LIMITABLE",
     "Account",
+    "Approval",
     "Attempt",
     "Batch",
     "Delivery",

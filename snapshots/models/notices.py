@@ -23,6 +23,8 @@ class Topic(models.TextChoices):
     NEEDS_PERSON = "needs_person", _("Needs a person")
     ACCOUNT_PAUSED = "account_paused", _("Account paused")
     SLOW = "slow", _("Slower than usual")
+    APPROVAL = "approval", _("Approval wanted or given")
+    EMERGENCY = "emergency", _("Restored without the second person")
 
 
 class Wish(models.Model):

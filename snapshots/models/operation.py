@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.utils import timezone
@@ -53,7 +54,8 @@ HOLDING = (
     State.NEEDS_PERSON,
 )
 NOT_SENT = (State.HELD, State.QUEUED)  # of those that hold a machine
-# `WAITING` holds nothing: it stands in its machine's line, behind whatever does.
+# `WAITING` holds nothing: it stands in its machine's line, behind whatever does. Neither does
+# `AWAITING_APPROVAL`: the machine is taken when a second person has approved.
 OPEN = (State.AWAITING_APPROVAL, State.WAITING, *HOLDING)
 ENDED = (State.SUCCEEDED, State.FAILED, State.NOT_APPLIED, State.CANCELLED, State.EXPIRED)
 WATCHED = (State.RUNNING, State.IN_DOUBT, State.NEEDS_PERSON)
@@ -92,7 +94,8 @@ class Operation(models.Model):
     after it was asked for; nothing is sent before. `confirmed` is the fingerprint of what the
     person saw. `remote_id` is the id of the snapshot a create made, once known, and `about` what is
     to be said of that one (`models.marks`). `needs` must have succeeded before this one's turn
-    comes; `slow_at` is when it was told to be slower than usual.
+    comes; `slow_at` is when it was told to be slower than usual. `approved_at` is when a second
+    person let it go on: its times are counted from then.
     """
 
     kind = models.CharField(max_length=8, choices=Kind)
@@ -135,6 +138,7 @@ class Operation(models.Model):
     remote_id = models.CharField(max_length=64, default="")
 
     created_at = models.DateTimeField(default=timezone.now)
+    approved_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)  # the last claim: bytes may have left from here on
     accepted_at = models.DateTimeField(null=True)
     slow_at = models.DateTimeField(null=True)
@@ -191,6 +195,11 @@ class Operation(models.Model):
     @property
     def holds(self) -> bool:
         return self.state in HOLDING
+
+    @property
+    def confirmed_at(self) -> datetime:
+        """When all who had to had said yes."""
+        return self.approved_at or self.created_at
 
     @property
     def is_in_hold(self) -> bool:

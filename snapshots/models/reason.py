@@ -42,6 +42,19 @@ class Reason(models.TextChoices):
             " so nothing was sent"
         ),
     )
+    REJECTED = "rejected", _("{person} rejected it: {words}; nothing was sent")
+    NOBODY_DECIDED = "nobody_decided", _("no second person decided in time; nothing was sent")
+    NOT_APPROVED = (
+        "not_approved",
+        _(
+            "the server needs a second person’s approval now, and this has none;"
+            " nothing was sent; please ask again"
+        ),
+    )
+    APPROVER_LEFT = (
+        "approver_left",
+        _("{person}, who approved it, no longer has the right to; nothing was sent"),
+    )
     CHILD_FAILED = (
         "child_failed",
         _("the safety snapshot did not complete; the restore was not sent"),

@@ -112,6 +112,10 @@ def _advice(event: Event) -> str:
             " Until then the server stays locked."
         ),
         "slow": _("It may still end well. We go on looking."),
+        "approval_wanted": _(
+            "Please read the plan on the page below, and approve it or say no."
+            " If nobody does within four hours it expires, and nothing is changed."
+        ),
     }.get(what, "")
 
 

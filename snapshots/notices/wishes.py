@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from snapshots.errors import Refused
 from snapshots.models import Membership, Role, Team, Topic, User, Wish
+from snapshots.permissions import APPROVE, TABLE
 
 Scope = Wish.Scope
 ALWAYS = frozenset({Topic.FAILED, Topic.IN_DOUBT, Topic.NEEDS_PERSON, Topic.ACCOUNT_PAUSED})
@@ -17,21 +18,22 @@ LEADING = frozenset({Role.OWNER, Role.ADMIN})
 
 
 def is_fixed(role: str, topic: str) -> bool:
-    """What an owner is always told, whatever they choose."""
-    return role == Role.OWNER and topic in ALWAYS
+    """What an owner is always told, and what everybody is, whatever they choose."""
+    return topic == Topic.EMERGENCY or (role == Role.OWNER and topic in ALWAYS)
 
 
 def offered(topic: str) -> list[Scope]:
-    """Nobody asks for an account to be paused, so there is nothing of one's own."""
-    if topic == Topic.ACCOUNT_PAUSED:
+    """Nothing is one's own of what nobody asks for, or what is asked of others."""
+    if topic in (Topic.ACCOUNT_PAUSED, Topic.APPROVAL):
         return [Scope.EVERYTHING, Scope.NOTHING]
     return list(Scope)
 
 
 def default(role: str, topic: str) -> Scope:
-    if role in LEADING and topic in ALWAYS:
+    may_decide = topic == Topic.APPROVAL and APPROVE in TABLE[role]
+    if may_decide or is_fixed(role, topic) or (role in LEADING and topic in ALWAYS):
         return Scope.EVERYTHING
-    return Scope.NOTHING if topic == Topic.ACCOUNT_PAUSED else Scope.MINE
+    return Scope.MINE if Scope.MINE in offered(topic) else Scope.NOTHING
 
 
 class Listener(NamedTuple):
@@ -79,6 +81,8 @@ def choose(user: User, team: Team, chosen: Mapping[str, str]) -> None:
         if not role or topic not in Topic.values or scope not in offered(topic):
             raise Refused(_("This choice is not offered."))
         if is_fixed(role, topic) and scope != Scope.EVERYTHING:
+            if topic == Topic.EMERGENCY:
+                raise Refused(_("Everybody is told if a restore goes without its second person."))
             raise Refused(_("Owners are always told of what fails, is in doubt or is paused."))
     with transaction.atomic():
         for topic, scope in chosen.items():

@@ -1,5 +1,6 @@
 """The verbs: ask, send, settle, sweep. `states` holds the one table they all obey."""
 
+from snapshots.operations import approvals
 from snapshots.operations.ask import (
     request_create,
     request_delete,
@@ -49,6 +50,7 @@ __all__ = [
     "Use",
     "against_creates",
     "against_deletes",
+    "approvals",
     "busy",
     "cancel",
     "candidates",

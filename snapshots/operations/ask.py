@@ -15,6 +15,7 @@ from snapshots.errors import Refused
 from snapshots.models import (
     Account,
     Batch,
+    Guard,
     Kind,
     Operation,
     RestorePlan,
@@ -27,7 +28,7 @@ from snapshots.models import (
 from snapshots.operations import marks, times
 from snapshots.operations.audited import audited, tell
 from snapshots.operations.guards import check_confirmed, check_delete, check_restore
-from snapshots.operations.plan import Shown, check_same, digest, newer, opened, plan
+from snapshots.operations.plan import Shown, check_same, newer, opened, plan
 from snapshots.operations.room import check_room
 from snapshots.operations.rules import (
     RIGHT,
@@ -40,6 +41,7 @@ from snapshots.operations.rules import (
     check_slot,
     check_snapshot,
     check_why,
+    is_held,
 )
 from snapshots.permissions import require
 from snapshots.said import gettext as _
@@ -137,7 +139,8 @@ def request_restore(
     page carried (`plan(snapshot).sealed(actor)`). With `safety_snapshot` the current state is
     snapshotted first, and the restore is sent only after the provider lists that snapshot as
     completed; without, `why_without` must say why. Without a free slot for it, `going` is deleted
-    before, as for `request_create`. Raises `Refused`.
+    before, as for `request_create`. On a guarded server it waits for a second person: see
+    `approvals`. Raises `Refused`.
     """
     server = snapshot.server
     with audited(actor, server, snapshot):
@@ -149,12 +152,8 @@ def request_restore(
         operation = _operation(
             Kind.RESTORE, server, actor, request_key, snapshot=snapshot, name=snapshot.name
         )
-        children = []
-        if safety_snapshot:
-            operation.send_before = operation.created_at + times.SEND_BEFORE_CAP
-            children.append(_safety_snapshot(operation, actor))
-            if going:
-                children.append(_deletion(going, operation, actor))
+        going = going if safety_snapshot else None
+        children = before_restore(operation, going, actor) if safety_snapshot else []
         if again := _same_form(operation, children):
             return again
         check_server(server)
@@ -169,7 +168,10 @@ def request_restore(
             check_confirmed(children[1], typed_going, now, actor=actor, field="typed_going")
         elif safety_snapshot:
             check_slot(server, field="safety_snapshot")
-        return _insert(operation, kept=_kept(shown, operation, why_without), children=children)
+        kept = _kept(shown, operation, why_without, going)
+        if now.guard == Guard.GUARDED:
+            _await_approval(operation)
+        return _insert(operation, kept=kept, children=children)
 
 
 def request_delete(
@@ -214,7 +216,7 @@ def _operation(
 ) -> Operation:
     now = timezone.now()
     snapshot: Snapshot | None = fields.get("snapshot")
-    held_for = _to_think(kind, server.account.team)
+    held_for = to_think(kind, server.account.team)
     return Operation(
         kind=kind,
         team=server.account.team,
@@ -233,7 +235,7 @@ def _operation(
     )
 
 
-def _to_think(kind: Kind, team: Team) -> timedelta:
+def to_think(kind: Kind, team: Team) -> timedelta:
     """How long it can be taken back, by the team's rules."""
     seconds = {Kind.RESTORE: team.hold, Kind.DELETE: 60 * team.grace}
     return timedelta(seconds=seconds.get(kind, 0))
@@ -251,9 +253,19 @@ def _confirmed(kind: Kind, snapshot: Snapshot) -> dict[str, Any]:
     return seen
 
 
+def before_restore(restore: Operation, going: Snapshot | None, actor: User) -> list[Operation]:
+    """What comes before it, under its lock: the safety snapshot, and what makes room for that.
+
+    It takes its time, so the restore may wait for longer.
+    """
+    restore.send_before = restore.confirmed_at + times.SEND_BEFORE_CAP
+    safety = _safety_snapshot(restore, actor)
+    return [safety, _deletion(going, restore, actor)] if going else [safety]
+
+
 def _safety_snapshot(restore: Operation, actor: User) -> Operation:
     """The child: the state that the restore will overwrite, taken under the restore's lock."""
-    name = f"before-restore-{restore.created_at:%Y%m%d-%H%M%S}"
+    name = f"before-restore-{restore.confirmed_at:%Y%m%d-%H%M%S}"
     child = _operation(
         Kind.CREATE,
         restore.server,
@@ -266,14 +278,18 @@ def _safety_snapshot(restore: Operation, actor: User) -> Operation:
     return child
 
 
-def _kept(shown: Shown, operation: Operation, why_without: str) -> RestorePlan:
-    return RestorePlan(
+def _kept(
+    shown: Shown, operation: Operation, why_without: str, going: Snapshot | None
+) -> RestorePlan:
+    kept = RestorePlan(
         operation=operation,
         facts=shown.facts,
-        digest=digest(shown.facts),
         shown_at=shown.at,
         why_without=why_without,
+        going=going,
     )
+    kept.digest = kept.agreed
+    return kept
 
 
 def _deletion(going: Snapshot, operation: Operation, actor: User) -> Operation:
@@ -296,7 +312,8 @@ def _insert(
 ) -> Operation:
     """Write the request and its audit line; the database decides who was first.
 
-    `children` come before it, the last one first, each under the one that it is for. `followers`
+    `children` come before it, the last one first, each under the one that it is for; a restore
+    that a second person must approve has them from then on. `followers`
     stand in the machine's line from the same moment. `answer`, if not the operation itself, is the
     one that the form asked for.
     """
@@ -304,16 +321,13 @@ def _insert(
     try:
         with transaction.atomic():
             revision = _join(operation)
-            first = operation
             _write(operation, revision)
-            for child in children:
-                child.parent = first
-                _write(child, revision)
-                first = child
+            is_asked_only = operation.state == State.AWAITING_APPROVAL
+            first = write_before(operation, [] if is_asked_only else children, revision)
             if kept:
-                kept.save(force_insert=True)
-                if words := kept.why_without:
-                    tell(operation, events.Verb.RESTORE_BARE, operation.asked_by, words)
+                _write_plan(kept)
+            if is_asked_only:
+                tell(operation, events.Verb.RESTORE_APPROVAL_WANTED, operation.asked_by)
             for row in followers:
                 _write(_waiting(row), revision)
             # A batch announces all of its own at once; what can be thought over is not due yet.
@@ -324,6 +338,30 @@ def _insert(
             return again
         raise Refused(busy(operation.server)) from None
     return answer
+
+
+def _await_approval(operation: Operation) -> None:
+    """A second person must approve it first. Until then it holds no machine."""
+    if is_held(operation.server):  # what holds it changes what they would read
+        raise Refused(busy(operation.server))
+    operation.state = State.AWAITING_APPROVAL
+    operation.due_at = operation.send_before = operation.created_at + times.APPROVE_WITHIN
+    operation.hold_until = None
+
+
+def _write_plan(kept: RestorePlan) -> None:
+    kept.save(force_insert=True)
+    if words := kept.why_without:
+        tell(kept.operation, events.Verb.RESTORE_BARE, kept.operation.asked_by, words)
+
+
+def write_before(first: Operation, children: Iterable[Operation], revision: int) -> Operation:
+    """Each child under the one that it is for. Gives the one that is sent first."""
+    for child in children:
+        child.parent = first
+        _write(child, revision)
+        first = child
+    return first
 
 
 def _line_up(operation: Operation) -> Operation:
@@ -362,7 +400,7 @@ def _same_form(operation: Operation, children: Sequence[Operation] = ()) -> Oper
         asked.append("snapshot_id")
     if (
         any(getattr(first, field) != getattr(operation, field) for field in asked)
-        or _shape(children) != _shape(_below(first))
+        or _shape(children) != (_shape(_below(first)) or _planned(first))
         or (first.needs_id is None) != (operation.needs is None)
     ):
         raise Refused(_("This form was already used for something else. Please open it again."))
@@ -375,6 +413,15 @@ def _below(operation: Operation) -> Iterator[Operation]:
     if child:
         yield child
         yield from _below(child)
+
+
+def _planned(first: Operation) -> list[tuple[str, int | None]]:
+    """What is to come before a restore that nobody has approved yet."""
+    kept = RestorePlan.objects.filter(operation=first, why_without="").first()
+    if kept is None:
+        return []
+    going = [(Kind.DELETE.value, kept.going_id)] if kept.going_id else []
+    return [(Kind.CREATE.value, None), *going]
 
 
 def _shape(children: Iterable[Operation]) -> list[tuple[str, int | None]]:

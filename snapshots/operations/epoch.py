@@ -130,7 +130,8 @@ def suspects() -> QuerySet[Operation]:
     if row is None:
         return Operation.objects.none()
     return Operation.objects.filter(
-        state__in=(State.QUEUED, State.HELD, State.SENDING), created_at__lte=row.stopped_at
+        state__in=(State.AWAITING_APPROVAL, State.QUEUED, State.HELD, State.SENDING),
+        created_at__lte=row.stopped_at,
     )
 
 
@@ -140,7 +141,12 @@ def is_doubtful(operation: Operation) -> bool:
 
 
 def doubt(operation: Operation) -> bool:
-    """It may have been sent at any time since it was asked for, and until a moment ago."""
+    """It may have been sent at any time since it was asked for, and until a moment ago.
+
+    What waited for a second person holds no machine: it is in doubt when its turn comes.
+    """
+    if operation.state == State.AWAITING_APPROVAL:
+        return move(operation, State.WAITING, Reason.PUT_BACK)
     until = timezone.now() + times.CLAIM + times.quiet_window()
     changes = {"sent_at": operation.sent_at or operation.created_at, "due_at": until}
     return move(operation, State.IN_DOUBT, Reason.PUT_BACK, changes=changes)

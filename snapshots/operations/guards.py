@@ -12,8 +12,9 @@ from typing import Any
 
 from snapshots.errors import Refused
 from snapshots.guards import Level, level, levels, people
-from snapshots.models import Kind, Operation, Reason, Server, User
+from snapshots.models import Approval, Guard, Kind, Operation, Reason, RestorePlan, Server, User
 from snapshots.operations.rules import check_typed
+from snapshots.permissions import APPROVE, may_now
 from snapshots.said import gettext as _
 
 __all__ = ["Level", "check_delete", "check_restore", "level", "why_sealed"]
@@ -80,4 +81,23 @@ def objection(operation: Operation) -> tuple[Reason, dict[str, Any]] | None:
         return Reason.SEALED, {"person": now.by, "what": now.what}
     if operation.confirmed.get("untyped") and not now.is_open:
         return Reason.GUARD_RAISED, {"what": operation.server.name}
+    if now.guard == Guard.GUARDED and operation.kind == Kind.RESTORE:
+        return _second_person(operation)
+    return None
+
+
+def _second_person(restore: Operation) -> tuple[Reason, dict[str, Any]] | None:
+    """What is missing of a second person's word for exactly this; None if nothing is.
+
+    `restore` is as the claim has read it: with its plan, and with what was said to it.
+    """
+    approval: Approval | None = getattr(restore, "approval", None)
+    kept: RestorePlan | None = getattr(restore, "plan", None)
+    if approval is None or kept is None or approval.digest != kept.agreed:
+        return Reason.NOT_APPROVED, {}
+    if approval.what == Approval.What.EMERGENCY:
+        return None
+    about = restore.team_id, restore.server_id
+    if approval.by_id == restore.asked_by_id or not may_now(approval.by_id, APPROVE, *about):
+        return Reason.APPROVER_LEFT, {"person": approval.by_name}
     return None

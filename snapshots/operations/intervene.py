@@ -18,6 +18,8 @@ from snapshots.operations.states import move
 from snapshots.permissions import require
 from snapshots.said import gettext as _
 
+CANCELLABLE = (State.AWAITING_APPROVAL, State.WAITING, *NOT_SENT)
+
 
 def cancel(operation: Operation, *, actor: User) -> None:
     """End an operation that waits or was not sent yet. Raises `Refused` if it is too late.
@@ -36,7 +38,7 @@ def cancel(operation: Operation, *, actor: User) -> None:
                 if done:
                     tell(operation, events.Verb(f"{operation.kind}.stop_asked"), actor)
             else:
-                done = operation.state in (State.WAITING, *NOT_SENT) and move(
+                done = operation.state in CANCELLABLE and move(
                     operation, State.CANCELLED, actor=actor
                 )
         if not done:
@@ -67,12 +69,12 @@ def _mark_stopped(operation: Operation, actor: User) -> bool:
 def hold(operation: Operation, *, actor: User) -> None:
     """Keep a restore or a deletion from being sent until somebody lets it go on.
 
-    It still expires: an hour after it was asked for, or when it would have without being held, if
-    that is later. Raises `Refused` if it is too late.
+    It still expires: an hour after it was asked for (or approved), or when it would have without
+    being held, if that is later. Raises `Refused` if it is too late.
     """
     with audited(actor, operation.server, operation.snapshot):
         require(actor, right_for(operation), operation.team, operation.server)
-        until = max(operation.send_before, operation.created_at + times.SEND_BEFORE_CAP)
+        until = max(operation.send_before, operation.confirmed_at + times.SEND_BEFORE_CAP)
         if not may_hold(operation) or not move(
             operation, State.HELD, actor=actor, changes={"send_before": until}
         ):

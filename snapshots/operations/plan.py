@@ -6,8 +6,6 @@ is asked for with that, so the plan is kept with the restore, and opening the pa
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,18 +80,10 @@ class Plan:
             "fate": self.fate,
         }
 
-    @property
-    def digest(self) -> str:
-        return digest(self.facts)
-
     def sealed(self, actor: User) -> str:
         """What the page carries. Only for `actor`, and only for a quarter of an hour."""
         shown = {"user": actor.pk, "at": self.at.isoformat(), "facts": self.facts}
         return signing.dumps(shown, salt=SALT, compress=True)
-
-
-def digest(facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def plan(snapshot: Snapshot) -> Plan:
@@ -213,8 +203,14 @@ class Shown:
 
 def opened(sealed: str, *, actor: User) -> Shown:
     """The plan that `actor` was shown. Raises `Refused` for one that is not theirs, or too old."""
+    shown = unsealed(sealed, salt=SALT, actor=actor)
+    return Shown(shown["facts"], datetime.fromisoformat(shown["at"]))
+
+
+def unsealed(sealed: str, *, salt: str, actor: User) -> dict[str, Any]:
+    """What a page carried. Raises `Refused` if it was made for somebody else, or is too old."""
     try:
-        shown = signing.loads(sealed, salt=SALT, max_age=VALID)
+        shown: dict[str, Any] = signing.loads(sealed, salt=salt, max_age=VALID)
     except signing.SignatureExpired:
         raise Refused(
             _(
@@ -226,17 +222,13 @@ def opened(sealed: str, *, actor: User) -> Shown:
         raise Refused(_("Please read what this restore means, and confirm it.")) from None
     if shown["user"] != actor.pk:
         raise Refused(_("This page was made for somebody else. Please read it again and confirm."))
-    return Shown(shown["facts"], datetime.fromisoformat(shown["at"]))
+    return shown
 
 
 def check_same(shown: Shown, now: Plan) -> None:
     """Whether the facts are still those that were shown. Raises `Refused` with the difference."""
-    found = differences(shown.facts, now.facts)
-    if not found:
+    if not (what := difference(shown.facts, now.facts)):
         return
-    what, *others = found
-    for other in others:
-        what = _("%(one)s; %(other)s") % {"one": what, "other": other}
     raise Refused(
         _(
             "What this page showed has changed meanwhile: %(what)s."
@@ -244,6 +236,14 @@ def check_same(shown: Shown, now: Plan) -> None:
         )
         % {"what": what}
     )
+
+
+def difference(before: dict[str, Any], now: dict[str, Any]) -> Any:
+    """The `differences` in one sentence; empty if there are none."""
+    what, *others = differences(before, now) or [""]
+    for other in others:
+        what = _("%(one)s; %(other)s") % {"one": what, "other": other}
+    return what
 
 
 def is_same(sealed: str, now: Plan, *, actor: User) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from snapshots.errors import Refused
@@ -71,9 +72,7 @@ def busy(server: Server) -> str:
     What was asked of it as another row, in an account of another team or one that not everybody
     reaches, is not told.
     """
-    holder = Operation.objects.filter(
-        lock_key=server.lock_key, parent__isnull=True, state__in=HOLDING
-    ).first()
+    holder = _holders(server).first()
     if holder is None or holder.server_id != server.pk:
         return _("%(server)s is busy. Please try again in a few minutes.") % {"server": server.name}
     what = {
@@ -94,6 +93,17 @@ def busy(server: Server) -> str:
         "time": f"{timezone.localtime(holder.created_at):%H:%M}"
         f" {timezone.get_current_timezone_name()}",
     }
+
+
+def is_held(server: Server) -> bool:
+    """Whether something that was asked of this machine has not ended."""
+    return _holders(server).exists()
+
+
+def _holders(server: Server) -> QuerySet[Operation]:
+    return Operation.objects.filter(
+        lock_key=server.lock_key, parent__isnull=True, state__in=HOLDING
+    )
 
 
 def removed(account: Account) -> str:

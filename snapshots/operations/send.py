@@ -30,6 +30,7 @@ from snapshots.secrets import CannotOpen
 
 log = logging.getLogger(__name__)
 Answer = types.Accepted[Any] | Exception
+AGREED = "plan__going__server", "approval"  # what was confirmed, and what a second person said
 
 
 def send(pk: int, *, fenced: bool = False) -> None:
@@ -65,10 +66,10 @@ def send(pk: int, *, fenced: bool = False) -> None:
     _record(operation, attempt, answer)
 
 
-def _as_it_is(pk: int) -> Operation | None:
+def _as_it_is(pk: int, *more: str) -> Operation | None:
     """The operation, with all that belongs to it."""
-    rows = Operation.objects.select_related("account", "server", "team", "snapshot")
-    return next(iter(kept.rows("operation", lambda: rows.filter(pk=pk), [pk])), None)
+    rows = Operation.objects.select_related("account", "server", "team", "snapshot", *more)
+    return next(iter(kept.rows(("operation", more), lambda: rows.filter(pk=pk), [pk])), None)
 
 
 def _turn_has_come(operation: Operation) -> bool:
@@ -228,7 +229,7 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
         # Locks the account: whoever pauses it, stops this or locks the snapshot comes before or
         # after us, and what came before is read again.
         revision = Account.next_revision(operation.account_id)
-        now, fresh = timezone.now(), _as_it_is(operation.pk)
+        now, fresh = timezone.now(), _as_it_is(operation.pk, *AGREED)
         if fresh is None or fresh.stop_requested or fresh.send_before <= now:
             return None  # the next turn ends it
         account = fresh.account

@@ -19,7 +19,8 @@ from snapshots.operations import times
 
 log = logging.getLogger(__name__)
 
-W, Q, HELD, SENDING, RUNNING, DOUBT, PERSON = (
+AWAITING, W, Q, HELD, SENDING, RUNNING, DOUBT, PERSON = (
+    State.AWAITING_APPROVAL,
     State.WAITING,
     State.QUEUED,
     State.HELD,
@@ -38,6 +39,12 @@ class Transition(NamedTuple):
 
 
 TABLE = (
+    Transition(AWAITING, Q, "a second person", "approved, and nothing holds the machine"),
+    Transition(AWAITING, State.CANCELLED, "a person", "taken back, or a second person said no"),
+    Transition(AWAITING, State.EXPIRED, "the tick", "nobody decided before `send_before`"),
+    Transition(
+        AWAITING, W, "the tick", "our database was put back: maybe approved and sent before"
+    ),
     Transition(W, Q, "whoever ends what is ahead, or the tick", "nothing else holds the machine"),
     Transition(W, State.FAILED, "the same", "what had to succeed first did not; nothing was sent"),
     Transition(W, State.CANCELLED, "a person", "while it waits"),
@@ -80,13 +87,15 @@ def move(
     details: dict[str, Any] | None = None,
     changes: dict[str, Any] | None = None,
     also: Callable[[int], None] | None = None,
+    told: str = "",
     revision: int | None = None,
 ) -> bool:
     """Move `seen` to `to`: one conditional UPDATE and one Event, in one transaction.
 
     Returns False, with nothing changed, if the row is no longer as `seen`. `also` runs inside the
     transaction with the account's new revision; `revision` is that, if the transaction has raised
-    it already. On success `seen` is brought up to date.
+    it already. `told` is what the event calls it, if not by the state. On success `seen` is
+    brought up to date.
     """
     if (seen.state, to) not in ALLOWED:
         raise ValueError(f"no way from {seen.state} to {to}")
@@ -112,13 +121,8 @@ def move(
         was = {"id": seen.pk, "state": seen.state, "version": seen.version}
         if not kept.update(Operation, was, values):
             return False
-        verb = to.value
-        if to == Q:
-            verb = {W: "turn", HELD: "released"}.get(State(seen.state), "requeued")
-        if reason == Reason.VERDICT:
-            verb = "said_yes" if to == State.SUCCEEDED else "said_no"
         events.record(
-            events.Verb(f"{seen.kind}.{verb}"),
+            events.Verb(f"{seen.kind}.{told or _told(seen, to, reason)}"),
             team=seen.team,
             actor=actor,
             account=seen.account,
@@ -138,6 +142,15 @@ def move(
     for name, value in values.items():
         setattr(seen, name, value)
     return True
+
+
+def _told(seen: Operation, to: State, reason: Reason | str) -> str:
+    """What a move is called in the history."""
+    if to == Q:
+        return {W: "turn", HELD: "released"}.get(State(seen.state), "requeued")
+    if reason == Reason.VERDICT:
+        return "said_yes" if to == State.SUCCEEDED else "said_no"
+    return to.value
 
 
 def _describe(create: Operation, snapshot: Snapshot, revision: int) -> None:
@@ -195,19 +208,23 @@ def _let_next(account_id: int, lock_key: str) -> None:
     if not is_put_back and not _may_follow(first):  # its end lets the next one
         move(first, State.FAILED, Reason.NEEDED_FAILED)
         return
-    now, kind = timezone.now(), Kind(first.kind)
-    due_at = max(now, first.hold_until or now)
-    until = first.created_at + times.LINE_CAP[kind]
-    if kind != Kind.START:  # what we stopped does not stay so for an outage of some minutes
-        until = min(until, due_at + times.SEND_BEFORE[kind])
     try:
         with transaction.atomic():
             if is_put_back:
                 move(first, DOUBT, Reason.PUT_BACK, changes={"sent_at": first.created_at})
             else:
-                move(first, Q, changes={"due_at": due_at, "send_before": until})
+                move(first, Q, changes=_turn(first))
     except IntegrityError:  # another team's operation took the machine: the tick tries again
         log.info("operation %s waits on: its machine is held elsewhere", first.pk)
+
+
+def _turn(first: Operation) -> dict[str, Any]:
+    now, kind = timezone.now(), Kind(first.kind)
+    due_at = max(now, first.hold_until or now)
+    until = first.created_at + times.LINE_CAP[kind]
+    if kind != Kind.START:  # what we stopped does not stay so for an outage of some minutes
+        until = min(until, due_at + times.SEND_BEFORE[kind])
+    return {"due_at": due_at, "send_before": until}
 
 
 def _may_follow(waiting: Operation) -> bool:

@@ -35,7 +35,7 @@ def sweep() -> None:
     lost = rows.filter(state=State.SENDING, claim_deadline__lte=now)
     late = (
         rows.filter(Q(send_before__lte=now) | Q(stop_requested=True))
-        .filter(state__in=(State.WAITING, *NOT_SENT))
+        .filter(state__in=(State.AWAITING_APPROVAL, State.WAITING, *NOT_SENT))
         .exclude(stop_requested=True, children__state__in=HOLDING)
         .exclude(reason=Reason.PUT_BACK)  # it may have been sent all the same
         .exclude(pk__in=suspects)  # so may those beyond this tick's quota
@@ -114,6 +114,8 @@ def due() -> list[int]:
 
 def _expire(operation: Operation) -> bool:
     """End what was not sent in time, together with what comes before it if that was not sent."""
+    if operation.state == State.AWAITING_APPROVAL:
+        return move(operation, State.EXPIRED, Reason.NOBODY_DECIDED)
     with transaction.atomic():
         child = operation.children.filter(state__in=HOLDING).first()
         if child is None and operation.stop_requested:

@@ -36,6 +36,7 @@ LINE_CAP = {
     Kind.DELETE: timedelta(hours=6),
     Kind.START: timedelta(hours=48),
 }
+APPROVE_WITHIN = timedelta(hours=4)  # a second person decides, or it expires
 SEND_BEFORE_CAP = timedelta(minutes=60)  # for what waits for its safety snapshot, or is held
 RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds, before something is tried again
 RETRY_AFTER_MOST = 3600.0  # seconds that the provider may make us wait
@@ -45,7 +46,7 @@ GIVE_UP = timedelta(hours=24)
 def send_before(operation: Operation, due_at: datetime) -> datetime:
     """The last moment to send what was held up and is due again at `due_at`."""
     soon = due_at + SEND_BEFORE[Kind(operation.kind)]
-    return min(soon, operation.created_at + SEND_BEFORE_CAP)
+    return min(soon, operation.confirmed_at + SEND_BEFORE_CAP)
 
 
 def retry_after(failures: int) -> float:

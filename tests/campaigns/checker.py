@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from snapshots.models import Attempt, Event, Kind, Operation, Reason, State
+from snapshots.models import Approval, Attempt, Event, Guard, Kind, Operation, Reason, State
 from snapshots.models.operation import ENDED, HOLDING, POWER
 from snapshots.operations.states import ALLOWED
 
@@ -23,14 +23,18 @@ Entry = dict[str, Any]
 Target = tuple[str, str]  # a kind, and the marker (create), snapshot (restore, delete) or server
 
 # Verbs that tell of an operation without moving it, and those whose state has another name.
-NO_MOVE = ("asked", "slow", "stop_asked", "start_now", "bare")
+NO_MOVE = ("asked", "slow", "stop_asked", "start_now", "bare", "approval_wanted")
 NAMED = {
     "turn": State.QUEUED,
     "released": State.QUEUED,
     "requeued": State.QUEUED,
+    "approved": State.QUEUED,
+    "emergency": State.QUEUED,
+    "rejected": State.CANCELLED,
     "said_yes": State.SUCCEEDED,
     "said_no": State.NOT_APPLIED,
 }
+BEGINS = (State.QUEUED, State.WAITING, State.AWAITING_APPROVAL)
 # Ended by a failure that the provider showed after it had accepted.
 AFTER_ACCEPTANCE = (Reason.SEEN_FAILED, Reason.STILL)
 
@@ -86,7 +90,7 @@ def _known() -> dict[int, Known]:
         .values_list("operation", "verb")
     ):
         verbs[operation].append(verb)
-    rows = Operation.objects.select_related("server").order_by("pk")
+    rows = Operation.objects.select_related("server", "approval").order_by("pk")
     return {row.pk: Known(row, attempts[row.pk], verbs[row.pk]) for row in rows}
 
 
@@ -144,6 +148,7 @@ def _target(row: Operation) -> Target:
 
 def _about(one: Known, known: dict[int, Known]) -> Iterator[str]:
     yield from _about_sending(one, known)
+    yield from _about_second_person(one)
     yield from _about_words(one)
     yield from _about_history(one)
 
@@ -170,6 +175,22 @@ def _about_sending(one: Known, known: dict[int, Known]) -> Iterator[str]:
             yield f"it was sent before {other.row} had succeeded"
 
 
+def _about_second_person(one: Known) -> Iterator[str]:
+    """Who plays never changes which servers are guarded, so what is true now was true then."""
+    row = one.row
+    is_guarded = row.kind == Kind.RESTORE and row.server.guard == Guard.GUARDED
+    if not is_guarded and "restore.approval_wanted" not in one.verbs:
+        return
+    approval = getattr(row, "approval", None)
+    for attempt in one.attempts:
+        if approval is None or approval.at > attempt.claimed_at:
+            yield f"attempt {attempt.number} went out, and no second person had approved it"
+        elif approval.what == Approval.What.REJECTED:
+            yield f"attempt {attempt.number} went out, and a second person had rejected it"
+        elif approval.what == Approval.What.APPROVED and approval.by_id == row.asked_by_id:
+            yield "whoever asked for it approved it"
+
+
 def _about_words(one: Known) -> Iterator[str]:
     row = one.row
     if row.state not in ENDED or row.reason == Reason.VERDICT:
@@ -191,12 +212,12 @@ def _about_history(one: Known) -> Iterator[str]:
     if len(states) != one.row.version:
         yield f"{one.row.version} moves have {len(states)} events"
     if not states:
-        if one.row.state not in (State.QUEUED, State.WAITING):
+        if one.row.state not in BEGINS:
             yield f"nothing tells why it is {one.row.state}"
         return
     if states[-1] != one.row.state:
         yield f"the last event says {states[-1]}, the row {one.row.state}"
     ways = {(a, b) for a, b in itertools.pairwise(states)}
-    begins = {(begin, states[0]) for begin in (State.QUEUED, State.WAITING)}
+    begins = {(begin, states[0]) for begin in BEGINS}
     if ways - ALLOWED or not begins & ALLOWED:
         yield f"its events go a way that is not in the table: {states}"

@@ -17,6 +17,7 @@ from django.test import override_settings
 from snapshots.models import Kind, State
 from snapshots.models.operation import ENDED, HOLDING
 from tests.campaigns.protocol import (
+    AWAITING,
     BROKEN,
     DONE,
     PACE,
@@ -47,6 +48,10 @@ def wrong(before: World, w: World) -> str:
             return f"the {op.kind} was sent without a claim"
         if op.afterwards:
             return f"the {op.kind} took effect when it was over, or a person had been asked"
+        was = before.ops[i]
+        is_claimed = (was.state, op.state) == (State.QUEUED, State.SENDING)
+        if is_claimed and w.guarded and op.kind == Kind.RESTORE and not op.approved:
+            return "a restore of a guarded server goes out, and no second person stands for it"
         if op.left and not w.epoch and not _turn_had_come(w, i, op):
             return f"the {op.kind} was sent before its turn"
         is_told = op.state in ENDED and not op.judged
@@ -75,14 +80,17 @@ SCENES: dict[str, tuple[Op, ...]] = {
     "create": (Op(Kind.CREATE),),
     "create, descriptions not kept": (Op(Kind.CREATE),),
     "restore": (Op(Kind.RESTORE),),
+    "restore, guarded": (Op(Kind.RESTORE, AWAITING),),
     "delete": (Op(Kind.DELETE),),
     "stop": (Op(Kind.STOP),),
     "restore with a safety snapshot": (Op(Kind.RESTORE), Op(Kind.CREATE, parent=0)),
+    "two restores, guarded": (Op(Kind.RESTORE, AWAITING), Op(Kind.RESTORE, AWAITING)),
     "two deletions in a line": (Op(Kind.DELETE), Op(Kind.DELETE, W, behind=0)),
     "a stop and a snapshot": (Op(Kind.STOP), Op(Kind.CREATE, W, behind=0, needs=True)),
     "in a line with another team": (Op(Kind.DELETE, W, behind=0),),
     "a create, put back": (Op(Kind.CREATE),),
     "a restore, put back": (Op(Kind.RESTORE),),
+    "guarded, put back": (Op(Kind.RESTORE, AWAITING),),
     "in a line, put back": (Op(Kind.DELETE, W, behind=0),),
 }
 
@@ -102,6 +110,8 @@ NEEDED: dict[Weaker, tuple[str, ...]] = {
     Weaker.LOOK_HOLDS: ("restore",),
     Weaker.EARLY_TURN: ("a stop and a snapshot",),
     Weaker.NO_CHILD: ("restore with a safety snapshot",),
+    Weaker.NO_SECOND_LOOK: ("restore", "restore, guarded"),
+    Weaker.NO_LOCK: ("two restores, guarded",),
     Weaker.NO_WITNESS: ("a restore, put back", "a create, put back"),
 }
 
@@ -124,6 +134,7 @@ def walk(scene: str, weaker: Weaker | None = None, *, thorough: bool = False) ->
     """
     protocol = Protocol(weaker, keeps="not kept" not in scene)
     start = World(SCENES[scene])
+    start = start._replace(guarded="guarded" in scene)
     if "put back" in scene:
         start = start._replace(may_copy=True)
     if not thorough and (len(start.ops) > 1 or start.may_copy):

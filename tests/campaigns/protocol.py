@@ -35,7 +35,8 @@ PACE = 4
 STEP, LEAP, DAY = 15, 300, 86_400  # seconds by which the clock moves: LEAP once nothing is near
 CLAIM, FENCE, LOOK_HOLDS, ARRIVES_WITHIN = 30, 25, 45, 45
 
-W, Q, HELD, SENDING, RUNNING, DOUBT, PERSON = (
+AWAITING, W, Q, HELD, SENDING, RUNNING, DOUBT, PERSON = (
+    State.AWAITING_APPROVAL,
     State.WAITING,
     State.QUEUED,
     State.HELD,
@@ -79,6 +80,8 @@ class Weaker(Enum):
     LOOK_HOLDS = "a look before sending holds for ever"
     EARLY_TURN = "the next in line has its turn before the holder has ended"
     NO_CHILD = "a restore does not wait for its safety snapshot"
+    NO_SECOND_LOOK = "a claim does not ask whether the server is guarded and who approved"
+    NO_LOCK = "an approval does not take the machine"
     NO_WITNESS = "nothing remembers what was sent when the database is put back"
 
 
@@ -106,6 +109,7 @@ class Op(NamedTuple):
     seen: Looks = ()
     late: bool = False  # `send_before` is over
     stop: bool = False  # `stop_requested`
+    approved: bool = False  # by a second person who still may
     judged: bool = False  # ended by a person's word, which may be wrong
     put_back: bool = False  # it may have been sent in a time that the database forgot
     attempts: int = 0
@@ -132,6 +136,7 @@ class World(NamedTuple):
     old: bool = True  # a listing may be old
     other: str = ""  # a restore of somebody else's: restoring, over
     foreign: str = ""  # another team's operation on this machine: holds, over
+    guarded: bool = False  # the server needs a second person
     may_copy: bool = False  # a copy of the database may be made, and put back
     copy: tuple[Op, ...] = ()
     epoch: str = ""  # after it was put back: behind (nobody has noticed yet), stopped, same
@@ -184,6 +189,9 @@ class Protocol:
                 yield Step(words, self._move(w, i, State.FAILED))
             elif op.late:
                 yield Step(f"a worker finds the {op.kind} late", self._move(w, i, State.EXPIRED))
+            elif self._lacks_approval(w, op) and self.weaker != Weaker.NO_SECOND_LOOK:
+                words = "a worker finds that nobody approved it, or may no longer; it sends nothing"
+                yield Step(words, self._move(w, i, State.FAILED))
             elif self._is_foreign(w, op) and self.weaker != Weaker.NO_LOOK:
                 words = "a worker looks: the server is being restored already; it sends nothing"
                 yield Step(words, self._move(w, i, State.FAILED))
@@ -196,7 +204,8 @@ class Protocol:
         same = (op.state, op.version) == (Q, worker.version)
         if self.weaker == Weaker.NO_COMPARE_CLAIM:
             same = op.state in (Q, SENDING) and op.attempts < 3
-        if not same or op.stop or op.late or self._is_stopped(w):
+        lacks = self._lacks_approval(w, op) and self.weaker != Weaker.NO_SECOND_LOOK
+        if not same or op.stop or op.late or lacks or self._is_stopped(w):
             yield Step("a worker may not claim any more", _work(w, n, Worker()))
             return
         changes = {"age": 0, "attempts": op.attempts + 1, "seen": ()}
@@ -291,6 +300,10 @@ class Protocol:
         return w.epoch in ("behind", "stopped") and self.weaker != Weaker.NO_WITNESS
 
     @staticmethod
+    def _lacks_approval(w: World, op: Op) -> bool:
+        return w.guarded and op.kind == Kind.RESTORE and not op.approved
+
+    @staticmethod
     def _is_foreign(w: World, op: Op) -> bool:
         return op.kind == Kind.RESTORE and w.other == "restoring"
 
@@ -342,14 +355,16 @@ class Protocol:
                     yield Step(f"the tick: the {op.kind} is {after.ops[i].state}", after)
             elif op.state == W and self._is_free(w):
                 yield Step(f"the tick gives the {op.kind} its turn", self._let_next(w))
-            elif op.late and op.state in (W, Q, HELD) and not op.put_back:
+            elif op.late and op.state in (AWAITING, W, Q, HELD) and not op.put_back:
                 yield from self._expire(w, i)
 
     def _stop(self, w: World) -> World:
         """Nothing is sent any more; what may have been sent before is in doubt."""
         for i, op in enumerate(w.ops):
-            if op.state in (W, Q, HELD):
+            if op.state in (AWAITING, W, Q, HELD):
                 w = _set(w, i, put_back=True)
+            if op.state == AWAITING:
+                w = self._move(w, i, W)
             if op.state in (Q, HELD):
                 w = self._move(w, i, DOUBT, age=0)
         return w._replace(epoch="stopped")
@@ -380,7 +395,11 @@ class Protocol:
                     judged = self._move(w, i, to, judged=True)
                     yield Step(f"a person says of the {op.kind}: {to}", judged, ours=False)
             # Workers come before people where a database was put back: docs/deployment.md.
-            if op.state not in (W, Q, HELD) or op.put_back or w.epoch == "behind":
+            if op.put_back or w.epoch == "behind":
+                continue
+            if op.state == AWAITING:
+                yield from self._second_person(w, i)
+            if op.state not in (W, Q, HELD):
                 continue
             child = self._child_that_holds(w, i)
             words = f"a person cancels the {op.kind}"
@@ -399,15 +418,38 @@ class Protocol:
             if not op.late:
                 words = f"the {op.kind} was not sent in time"
                 yield Step(words, _set(w, i, late=True), ours=op.state == HELD)
+        yield from self._guarding(w)
         if not w.foreign and any(op.behind == i for i, op in enumerate(w.ops)) and self._is_free(w):
             words = "another team's operation takes the machine"
             yield Step(words, w._replace(foreign="holds"), ours=False)
         if w.foreign == "holds":
             yield Step("another team's operation ends", w._replace(foreign="over"))
 
+    def _second_person(self, w: World, i: int) -> Iterator[Step]:
+        op = w.ops[i]
+        if not op.late and (self._is_free(w) or self.weaker == Weaker.NO_LOCK):
+            words = f"a second person approves the {op.kind}"
+            yield Step(words, self._move(w, i, Q, approved=True), ours=False)
+        words = f"a person takes the {op.kind} back, or a second one says no"
+        yield Step(words, self._move(w, i, State.CANCELLED), ours=False)
+        if not op.late:
+            yield Step(f"nobody approved the {op.kind} in time", _set(w, i, late=True))
+
+    def _guarding(self, w: World) -> Iterator[Step]:
+        """While a restore is not sent, the rule and who may approve can change."""
+        for i, op in enumerate(w.ops):
+            if op.kind != Kind.RESTORE or op.state not in (Q, HELD) or op.left:
+                continue
+            if op.approved:
+                words = "who approved it loses the right to"
+                yield Step(words, _set(w, i, approved=False), ours=False)
+            elif not w.guarded and not w.copy and not w.may_copy and len(w.ops) == 1:
+                words = "from now on the server needs a second person"
+                yield Step(words, w._replace(guarded=True), ours=False)
+
     def _backup(self, w: World) -> Iterator[Step]:
         """While everything still waits a copy is made; later, with no worker at work, put back."""
-        if w.may_copy and not w.copy and all(op.state in (W, Q, HELD) for op in w.ops):
+        if w.may_copy and not w.copy and all(op.state in (AWAITING, W, Q, HELD) for op in w.ops):
             yield Step("a copy of the database is made", w._replace(copy=w.ops), ours=False)
         if w.copy and not w.epoch and not any(one.doing for one in w.workers):
             true = ("left", "effects", "phase", "shown", "afterwards")

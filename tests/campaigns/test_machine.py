@@ -34,8 +34,18 @@ from hypothesis.stateful import (
 
 from snapshots import accounts, operations, teams
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Account, Membership, Operation, Role, Server, Snapshot, State
+from snapshots.models import (
+    Account,
+    Membership,
+    Operation,
+    RestorePlan,
+    Role,
+    Server,
+    Snapshot,
+    State,
+)
 from snapshots.models.operation import ENDED, HOLDING, NOT_SENT, OPEN
+from snapshots.operations import approvals
 from tests.campaigns.checker import complaints
 from tests.conftest import NOW, Stage, fresh, member, person
 
@@ -70,6 +80,16 @@ LISTING: dict[str, dict[str, Any]] = {
 SPANS = st.sampled_from([1, 5, 20, 31, 61, 61, 125, 700, 1000, 4000])
 NEARLY = st.sampled_from([1, 5, 31, 61])  # a request may be under way for twice that
 OTHERS = st.lists(st.tuples(st.integers(0, 4), WHICH, NEARLY), max_size=2)
+ADMINISTRATION = [
+    "resume",
+    "resume",
+    "pause",
+    "demote",
+    "promote",
+    "promote",
+    "demote Bob",
+    "promote Bob",
+]
 FORMS = [
     "create",
     "creates",
@@ -137,6 +157,7 @@ class Machine(RuleBasedStateMachine):
         team.hold = 5
         team.save()
         self.rosa = member("Rosa", Role.RESTORER, team)
+        self.bob = member("Bob", Role.RESTORER, team)
         self.account = accounts.connect(
             team,
             label="Production",
@@ -145,6 +166,7 @@ class Machine(RuleBasedStateMachine):
             actor=self.alice,
         )
         self.stage.look(self.account)
+        Server.objects.filter(name="db-1").update(guard="guarded", guard_by_name="Alice")
         self.last_form: Callable[[], Any] = lambda: None
         for what, which in asked:
             self.fill_in(what=what, which=which, killed=None)
@@ -208,6 +230,27 @@ class Machine(RuleBasedStateMachine):
             verb = getattr(operations, what)
             self.end_of_click(lambda: verb(operation, actor=self.rosa), killed)
 
+    @rule(
+        which=WHICH,
+        what=st.sampled_from(["approve", "approve", "approve", "reject", "break_glass"]),
+        who=st.sampled_from(["bob", "bob", "bob", "alice", "rosa"]),
+        killed=KILLED,
+    )
+    def decide(self, which: int, what: str, who: str, killed: int | None) -> None:
+        """Of a restore that waits for a second person; of another one, sometimes."""
+        asked = self.operations(State.AWAITING_APPROVAL) or self.operations()
+        if not asked:
+            return
+        operation, actor = asked[which % len(asked)], getattr(self, who)
+        if not RestorePlan.objects.filter(operation=operation).exists():
+            return
+        more: dict[str, Any] = {"words": "I looked"} if what != "approve" else {}
+        if what != "reject":
+            more["typed"] = operation.server.name
+            more["seen"] = approvals.sealed(operation, actor)
+        verb = getattr(approvals, what)
+        self.end_of_click(lambda: verb(operation, actor=actor, **more), killed)
+
     @rule(which=WHICH, happened=st.booleans(), killed=KILLED)
     def judge(self, which: int, happened: bool, killed: int | None) -> None:
         if asked := self.operations(State.NEEDS_PERSON):
@@ -226,19 +269,33 @@ class Machine(RuleBasedStateMachine):
         except (Refused, NotAllowed, Killed):
             pass
 
-    @rule(what=st.sampled_from(["resume", "resume", "pause", "demote", "promote", "promote"]))
+    @rule(
+        what=st.sampled_from(
+            [
+                "resume",
+                "resume",
+                "pause",
+                "demote",
+                "promote",
+                "promote",
+                "demote Bob",
+                "promote Bob",
+            ]
+        )
+    )
     def administer(self, what: str) -> None:
         try:
             match what:
                 case "resume" | "pause":
                     getattr(accounts, what)(fresh(self.account), actor=self.alice)
                 case _:
-                    role = Role.RESTORER if what == "promote" else Role.VIEWER
-                    membership = Membership.objects.get(user=self.rosa)
+                    role = Role.RESTORER if "promote" in what else Role.VIEWER
+                    who = self.bob if "Bob" in what else self.rosa
+                    membership = Membership.objects.get(user=who)
                     teams.change_role(membership, role, actor=self.alice)
         except Refused:
             pass
-        self.rosa = type(self.rosa).objects.get(pk=self.rosa.pk)
+        self.rosa, self.bob = fresh(self.rosa), fresh(self.bob)
 
     # -- workers ----------------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ def test_its_table_of_defaults_is_ours():
     rows = {
         "failed, in doubt, needs a person": (Topic.FAILED, Topic.IN_DOUBT, Topic.NEEDS_PERSON),
         "account paused": (Topic.ACCOUNT_PAUSED,),
+        "emergency": (Topic.EMERGENCY,),
         "finished, slower than usual": (Topic.FINISHED, Topic.SLOW),
     }
     said = {"everything": "everything", "mine": "what they asked for", "nothing": "nothing"}
@@ -60,7 +61,8 @@ def test_its_table_of_defaults_is_ours():
         [cells] = re.findall(rf"^\| {words} \| (.*) \|$", PAGE, re.M)
         for topic in topics:
             roles = (Role.OWNER, Role.ADMIN, Role.RESTORER)
-            ours = [said[wishes.default(role, topic)] for role in roles]
-            if wishes.is_fixed(Role.OWNER, topic):
-                ours[0] += ", always"
+            ours = [
+                said[wishes.default(role, topic)] + ", always" * wishes.is_fixed(role, topic)
+                for role in roles
+            ]
             assert cells.split(" | ") == ours

@@ -56,8 +56,9 @@ def test_a_choice_is_kept_and_shown_again(client_of, team, vera):
 def test_an_owner_is_not_offered_what_cannot_be_muted(client_of, team, alice):
     body = client_of(alice).get("/settings/messages/").content.decode()
     offered = set(re.findall(r'type="radio" name="(\w+)"', body))
-    assert offered == {Topic.FINISHED, Topic.SLOW}
+    assert offered == {Topic.FINISHED, Topic.SLOW, Topic.APPROVAL}
     assert body.count("Everything, always: you are an owner.") == 4
+    assert body.count("Everything, always: as everybody is.") == 1
 
 
 def test_a_forged_choice_of_an_owner_is_refused_in_words(client_of, team, alice):

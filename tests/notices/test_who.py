@@ -10,6 +10,7 @@ from snapshots.errors import Refused
 from snapshots.events import Verb, topic_of
 from snapshots.models import Delivery, Event, Kind, Membership, Role, Team, Topic, Wish
 from snapshots.notices import wishes
+from snapshots.operations import approvals
 from tests.conftest import delete, fresh, member, restore, take
 from tests.notices.conftest import a_tick, subjects
 
@@ -24,6 +25,10 @@ SUFFIXES = {
     "in_doubt": "in_doubt",
     "needs_person": "needs_person",
     "slow": "slow",
+    "approval_wanted": "approval",
+    "approved": "approval",
+    "rejected": "failed",
+    "emergency": "emergency",
 }
 
 
@@ -241,3 +246,56 @@ def test_defaults_are_told_plainly():
         "everything"
     }
     assert table[Role.OWNER, Topic.SLOW] == "mine"
+    assert {role: table[role, Topic.APPROVAL] for role in (Role.OPERATOR, Role.RESTORER)} == {
+        Role.OPERATOR: "nothing",
+        Role.RESTORER: "everything",
+    }
+    assert {table[role, Topic.EMERGENCY] for role in Role} == {"everything"}
+
+
+@pytest.fixture
+def asked(server, snapshot, rosa):
+    """Rosa has asked to restore web-1, which needs a second person."""
+    Team.objects.update(guard="guarded")
+    return restore(snapshot, rosa)
+
+
+def decided(operation, actor, verb="approve", **more):
+    seen = approvals.sealed(operation, actor)
+    more |= {} if verb == "reject" else {"typed": operation.server.name, "seen": seen}
+    getattr(approvals, verb)(operation, actor=actor, **more)
+    mail.outbox.clear()
+    a_tick()
+
+
+def test_who_can_be_the_second_person_is_told_that_one_is_wanted(
+    asked, alice, rosa, oscar, mallory, team
+):
+    bob = member("Bob", Role.RESTORER, team)
+    a_tick()
+    words = "Rosa asks for a second person’s approval to restore web-1 to pre-upgrade"
+    assert subjects(alice) == subjects(bob) == [f"[Northwind] {words}"]
+    assert "approve it or say no" in mail.outbox[0].body
+    assert f"/operations/{asked.pk}/" in mail.outbox[0].body
+    assert subjects(rosa) == subjects(oscar) == subjects(mallory) == []
+    decided(asked, bob)
+    assert subjects(rosa) == subjects(alice)
+    assert subjects(rosa) == ["[Northwind] Bob approved the restore of web-1 to pre-upgrade"]
+
+
+def test_whoever_asked_is_told_of_a_no_and_why(asked, alice, rosa):
+    decided(asked, alice, "reject", words="Not on a Friday")
+    [subject] = subjects(rosa)
+    assert subject.endswith("rejected the restore of web-1 to pre-upgrade: Not on a Friday")
+
+
+def test_everybody_is_told_of_an_emergency_and_nobody_can_mute_that(
+    asked, alice, rosa, oscar, vera, team
+):
+    for person in (rosa, oscar, vera):
+        with pytest.raises(Refused, match="Everybody is told"):
+            wishes.choose(person, team, {"emergency": "nothing"})
+        Wish.objects.create(user=person, team=team, topic="emergency", scope="nothing")
+    decided(asked, alice, "break_glass", words="The shop is down")
+    for person in (rosa, oscar, vera):
+        assert subjects(person)[0].endswith("as an emergency: The shop is down")
