@@ -13,7 +13,7 @@ RIGHTS_OF = {
         *("view", "create", "describe"),
         *("delete", "restore", "protect", "power", "approve"),
     },
-    Role.ADMIN: set(permissions.RIGHTS),
+    Role.ADMIN: set(permissions.RIGHTS) - {"break_glass"},
     Role.OWNER: set(permissions.RIGHTS),
 }
 
