@@ -1,7 +1,11 @@
 """What we ask of django-allauth beyond its settings."""
 
+import logging
 from base64 import b32encode
+from datetime import timedelta
+from functools import partial
 from os import urandom
+from smtplib import SMTPException
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -13,19 +17,20 @@ from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from dashboard import devices
+from dashboard import devices, factors, signins
 from dashboard.proxies import client_address
 from dashboard.templatetags.ui import duration
-from snapshots import events, secrets, tries
+from snapshots import events, tries
 from snapshots.models import User
+from snapshots.secrets import CannotOpen
 
-SECOND_FACTOR = "second factor"  # what the seals of their secrets are bound to
+log = logging.getLogger(__name__)
 
 
 class NoSignUp(DefaultAccountAdapter):
@@ -65,6 +70,18 @@ class NoSignUp(DefaultAccountAdapter):
         with translation.override(wanted):
             return super().render_mail(template_prefix, email, context, headers)
 
+    def send_notification_mail(self, *arguments: Any, **more: Any) -> None:
+        """After the commit: no transaction waits for a mail server, and no change is lost by it."""
+        send = partial(super().send_notification_mail, *arguments, **more)
+
+        def told() -> None:
+            try:
+                send()
+            except (SMTPException, OSError) as error:
+                log.warning("no mail was sent: %s", type(error).__name__)
+
+        transaction.on_commit(told)
+
     def get_reset_password_from_key_url(self, key: str) -> str:
         """At the site's own address, whatever the request called it."""
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "who", "key": "key"})
@@ -79,8 +96,12 @@ class NoSignUp(DefaultAccountAdapter):
         """Counted before it is looked at: what has to wait costs no look at the password."""
         self.counted = devices.counted(request, credentials.get("email", ""))
         if wait := tries.take(self.counted):
-            words = _("Too many tries. Try again in %(span)s.") % {"span": duration(wait)}
-            raise ValidationError(words, code="too_many_login_attempts")
+            signins.not_let_in(credentials, turned_away=True)
+            raise self.too_many(wait)
+
+    def too_many(self, wait: timedelta) -> ValidationError:
+        words = _("Too many tries. Try again in %(span)s.") % {"span": duration(wait)}
+        return ValidationError(words, code="too_many_login_attempts")
 
     @sensitive_variables()
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
@@ -88,6 +109,10 @@ class NoSignUp(DefaultAccountAdapter):
         if user is not None:
             tries.succeeded(self.counted)
         return user
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        signins.refused(user, self.error_messages["account_inactive"])
+        return super().respond_user_inactive(request, user)
 
     # -- proving once more who one is: see `dashboard.proof`
 
@@ -122,17 +147,14 @@ class SecondFactors(DefaultMFAAdapter):
         return {"id": urlsplit(settings.SITE_URL).hostname or "", "name": "Holdfast"}
 
     def encrypt(self, text: str) -> str:
-        return secrets.seal(text, owner=SECOND_FACTOR, keys=settings.TOKEN_KEYS)
+        return factors.seal(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Where the key is lost, a secret that nobody has: then no code is right."""
+        """Where the key is lost, or it is another's, a secret that nobody has: no code is right."""
         try:
-            sealed = secrets.open_sealed(
-                encrypted_text, owner=SECOND_FACTOR, keys=settings.TOKEN_KEYS
-            )
-        except secrets.CannotOpen:
+            return factors.opened(encrypted_text)
+        except CannotOpen:
             return b32encode(urandom(20)).decode()
-        return sealed.reveal()
 
     def generate_authenticator_name(self, user: Any, type: Any) -> str:
         """An empty field: people know best how they call their device."""

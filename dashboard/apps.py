@@ -10,7 +10,7 @@ class DashboardConfig(AppConfig):
         from allauth.account.signals import authentication_step_completed, password_reset
         from django.contrib.auth.signals import user_logged_in
 
-        from dashboard import devices, sessions, sign_on, signins
+        from dashboard import devices, factors, sessions, sign_on, signins
 
         user_logged_in.connect(devices.remember)
         user_logged_in.connect(sessions.begin)
@@ -18,6 +18,7 @@ class DashboardConfig(AppConfig):
         password_reset.connect(sign_on.prove_address)
         authentication_step_completed.connect(_step, dispatch_uid="proof")
         signins.listen()
+        factors.listen()
 
 
 def _step(request: Any, user: Any, method: str, **more: Any) -> None:

@@ -43,6 +43,13 @@ def counted(request: HttpRequest, email: str) -> tries.Counted:
     return {tries.PAIR: f"{email} {address}", tries.ADDRESS: address, tries.PERSON: email}
 
 
+def counted_second(request: HttpRequest, user: User) -> tries.Counted:
+    """The same for what comes after the password, a code or a passkey."""
+    if name := known(request).get(str(user.pk)):
+        return {tries.DEVICE: f"{user.pk} {name} second"}
+    return {tries.SECOND: str(user.pk)}
+
+
 def remember(request: HttpRequest, user: User, **_: Any) -> None:
     """This person has signed in here; the answer will say so to the device."""
     request.is_device_of = user  # type: ignore[attr-defined]

@@ -21,9 +21,7 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core.internal import ratelimit
-from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.models import Authenticator
-from allauth.mfa.webauthn.forms import ReauthenticateWebAuthnForm
 from allauth.mfa.webauthn.internal.auth import begin_authentication
 from allauth.socialaccount.models import SocialAccount
 from django import forms
@@ -38,9 +36,10 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
-from dashboard import sign_on
+from dashboard import sign_on, signins
 from dashboard.addresses import own_path
 from dashboard.forms import Needed
+from dashboard.tried import CodeAgain, PasskeyAgain
 from snapshots.models import User
 
 LASTS = 300  # seconds
@@ -174,6 +173,7 @@ class Proof(forms.Form):
             raise ValidationError(_("Prove that it is you in one of these ways."))
         limits = {"app": "allauth.account", "action": "reauthenticate", "user": self.user}
         if not ratelimit.consume(self.request, **limits):
+            signins.turned_away(self.user)
             raise get_adapter().validation_error("too_many_login_attempts")
         checks = {
             "proof_credential": self._passkey,
@@ -191,10 +191,10 @@ class Proof(forms.Form):
         record_authentication(self.request, self.user, method="password", reauthenticated=True)
 
     def _code(self, value: str) -> None:
-        self._through(ReauthenticateForm(user=self.user, data={"code": value}), "proof_code")
+        self._through(CodeAgain(user=self.user, data={"code": value}), "proof_code")
 
     def _passkey(self, value: str) -> None:
-        self._through(ReauthenticateWebAuthnForm(user=self.user, data={"credential": value}), None)
+        self._through(PasskeyAgain(user=self.user, data={"credential": value}), None)
 
     def _through(self, form: Any, name: str | None) -> None:
         if form.is_valid():

@@ -232,7 +232,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True  # for SESSION_COOKIE_AGE; no box to tick
 ACCOUNT_ADAPTER = "dashboard.adapter.NoSignUp"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_RATE_LIMITS = {"login": None}  # what slows guesses down is snapshots/tries.py
+ACCOUNT_FORMS = {"change_password": "dashboard.tried.ChangePassword"}
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}  # snapshots/tries.py slows guesses down
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # whoever's password or second factor changes is told by mail
 # Passkeys sign in by themselves; apps with codes, and passkeys too, come second after a password.
 PASSWORD_RESET_TIMEOUT = 1800  # of the link in a mail; it works once
@@ -244,6 +245,9 @@ MFA_RECOVERY_CODE_DIGITS = 10
 MFA_FORMS = {
     "add_webauthn": "dashboard.passkeys.Add",
     "edit_webauthn": "dashboard.passkeys.Rename",
+    "authenticate": "dashboard.tried.Code",
+    "authenticate_webauthn": "dashboard.tried.Passkey",
+    "login_webauthn": "dashboard.tried.PasskeyAlone",
 }
 MFA_ADAPTER = "dashboard.adapter.SecondFactors"
 # Single sign-on by OpenID Connect: for people who are here already, or hold an invitation.

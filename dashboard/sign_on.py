@@ -17,16 +17,21 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.providers.base import AuthProcess
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from dashboard import signins
 from snapshots import invitations
 from snapshots.errors import Refused
+from snapshots.events import Verb
 from snapshots.models import Invitation, User
+from snapshots.said import gettext as _
 
 PROVIDER = "sso"
+FAILED = gettext_lazy("It was stopped there, or it did not answer as it should.")
 
 
 def name() -> str:
@@ -48,9 +53,14 @@ class SignOn(DefaultSocialAccountAdapter):
         if not token or claims.get("sub") != token.get("sub"):
             raise ImmediateHttpResponse(refused(request, _("Its answer contradicts itself.")))
         if not sociallogin.is_existing and (user := self._whose(request, claims)):
-            sociallogin.connect(request, user)
+            with transaction.atomic():
+                sociallogin.connect(request, user)
+                signins.note(Verb.SIGN_ON_ADDED, user, place=name())
         if "auth_time" in token:  # when they last typed a password there, or the like
             request.signed_on_at = min(float(token["auth_time"]), time.time())  # type: ignore[attr-defined]
+
+    def on_authentication_error(self, request: HttpRequest, *_error: Any, **_more: Any) -> None:
+        signins.refused(None, FAILED)
 
     def _whose(self, request: HttpRequest, claims: dict[str, Any]) -> User | None:
         email = str(claims.get("email") or "").strip().lower()
@@ -63,19 +73,20 @@ class SignOn(DefaultSocialAccountAdapter):
                 "Somebody here has this address, and has never proved it. If it is you: choose a"
                 " new password by mail, then sign in this way."
             )
-            raise ImmediateHttpResponse(refused(request, words))
+            raise ImmediateHttpResponse(refused(request, words, user))
         return user or self._invited(request, email, claims)
 
     def _invited(self, request: HttpRequest, email: str, claims: dict[str, Any]) -> User | None:
         opened = request.session.get("invitation", "")
         invitation = Invitation.objects.filter(secret_hash=opened).first() if opened else None
         if invitation is None:
+            signins.wrong_code(None)
             return None
         name = str(claims.get("name") or email.partition("@")[0])
         try:
             return invitations.join_signed_on(invitation, name=name, email=email)
         except Refused as refusal:
-            raise ImmediateHttpResponse(refused(request, str(refusal))) from None
+            raise ImmediateHttpResponse(refused(request, refusal.sentence)) from None
 
 
 def has_proved_address(user: User) -> bool:
@@ -92,7 +103,13 @@ def prove_address(user: User, **_: Any) -> None:
     )
 
 
-def refused(request: HttpRequest, words: str) -> HttpResponse:
+def refused(request: HttpRequest, words: str, user: User | None = None) -> HttpResponse:
+    """Told in the history too; of whom, if we know."""
+    signins.refused(user, words)
+    return page(request, words)
+
+
+def page(request: HttpRequest, words: str) -> HttpResponse:
     context = {"words": words, "sign_on": name()}
     return render(request, "socialaccount/refused.html", context, status=403)
 
@@ -100,4 +117,4 @@ def refused(request: HttpRequest, words: str) -> HttpResponse:
 @login_not_required
 @require_safe
 def failed(request: HttpRequest) -> HttpResponse:
-    return refused(request, _("It was stopped there, or it did not answer as it should."))
+    return page(request, str(FAILED))

@@ -10,11 +10,10 @@ from time import time
 from typing import Any
 
 from allauth.account.signals import user_logged_in
-from django.apps import apps
+from allauth.mfa.signals import authentication_failed
 from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.core.cache import cache
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
 
 from snapshots import events, whence
 from snapshots.events import Verb
@@ -25,24 +24,12 @@ APART = 60  # seconds between two lines about the same person and address
 LINES_A_MINUTE = 30  # in all
 UNTOLD = "audit-untold"
 
-FACTORS = {
-    "totp": _("codes of an app"),
-    "webauthn": _("a passkey"),
-    "recovery_codes": _("recovery codes"),
-}
-
 
 def listen() -> None:
     user_logged_in.connect(_signed_in)
     user_logged_out.connect(_signed_out)
-    user_login_failed.connect(_not_let_in)
-    if apps.is_installed("allauth.mfa"):
-        from allauth.mfa import signals
-
-        signals.authenticator_added.connect(_factor(Verb.FACTOR_ADDED), weak=False)
-        signals.authenticator_removed.connect(_factor(Verb.FACTOR_REMOVED), weak=False)
-        signals.authenticator_reset.connect(_factor(Verb.FACTOR_RENEWED), weak=False)
-        signals.authentication_failed.connect(_wrong_code)
+    user_login_failed.connect(not_let_in)
+    authentication_failed.connect(wrong_code)
 
 
 def note(verb: Verb, user: User | None, **data: Any) -> None:
@@ -59,10 +46,14 @@ def is_worth_a_line(who: object) -> bool:
         cache.set(UNTOLD, cache.get(UNTOLD, 0) + 1, None)
         return False
     cache.set(minute, number + 1, 2 * APART)
+    _tell_untold()
+    return True
+
+
+def _tell_untold() -> None:
     if untold := cache.get(UNTOLD, 0):
         cache.delete(UNTOLD)
         note(Verb.TRIES_UNTOLD, None, number=untold)
-    return True
 
 
 def refused(user: User | None, sentence: Any) -> None:
@@ -72,6 +63,8 @@ def refused(user: User | None, sentence: Any) -> None:
 
 
 def _signed_in(user: User, **_: Any) -> None:
+    """Whoever reads this line is to know how many tries there were before it."""
+    _tell_untold()
     note(Verb.SIGNED_IN, user)
 
 
@@ -80,22 +73,22 @@ def _signed_out(user: User | None, **_: Any) -> None:
         note(Verb.SIGNED_OUT, user)
 
 
-def _not_let_in(credentials: dict[str, Any], **_: Any) -> None:
+def not_let_in(credentials: dict[str, Any], *, turned_away: bool = False, **_: Any) -> None:
     """What was typed as an address is kept nowhere: it may be a password in the wrong field."""
     typed = str(credentials.get("email") or credentials.get("username") or "")
     user = User.objects.filter(email=typed.strip().lower()).first()
-    if is_worth_a_line(user.pk if user else "unknown"):
-        note(Verb.NOT_LET_IN if user else Verb.NOT_KNOWN, user)
+    _tell(Verb.TURNED_AWAY if turned_away else Verb.NOT_LET_IN, user)
 
 
-def _wrong_code(user: User, **_: Any) -> None:
-    if is_worth_a_line(user.pk):
-        note(Verb.NOT_LET_IN, user)
+def wrong_code(user: User | None, **_: Any) -> None:
+    _tell(Verb.NOT_LET_IN, user)
 
 
-def _factor(verb: Verb) -> Any:
-    def tell(user: User, authenticator: Any, **_: Any) -> None:
-        words = FACTORS.get(str(authenticator.type), str(authenticator.type))
-        note(verb, user, why=memo(words))
+def turned_away(user: User) -> None:
+    """They tried too often, and this try was not looked at."""
+    _tell(Verb.TURNED_AWAY, user)
 
-    return tell
+
+def _tell(verb: Verb, user: User | None) -> None:
+    if is_worth_a_line(f"{verb}:{user.pk}" if user else "unknown"):
+        note(verb if user else Verb.NOT_KNOWN, user)

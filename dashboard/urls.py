@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from allauth.mfa.webauthn.views import add_webauthn
 from django.urls import include, path
 
 from dashboard import proof, sign_on
+from dashboard.factors import whole
 from dashboard.views import (
     accounts,
     activity,
@@ -115,6 +117,7 @@ people = [
         proof.to_the_page,
         name="mfa_reauthenticate_webauthn",
     ),
+    path("auth/2fa/webauthn/add/", whole(add_webauthn), name="mfa_add_webauthn"),
     path("auth/2fa/", include("allauth.mfa.urls")),
     path("auth/sessions/", sessions.index, name="usersessions_list"),
     path("first/", first_run.begin, name="first_run"),

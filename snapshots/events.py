@@ -252,6 +252,10 @@ class Verb(models.TextChoices):
         "person.not_let_in",
         _("was not let in: the password or the code was wrong"),
     )
+    TURNED_AWAY = (
+        "person.turned_away",
+        _("was not let in: too many tries, and this one was not looked at"),
+    )
     NOT_KNOWN = (
         "person.not_known",
         _("somebody was not let in: nobody here has the address they gave"),
@@ -261,6 +265,16 @@ class Verb(models.TextChoices):
         _("tries that have no line of their own, since such tries were last told: {number}"),
     )
     PASSWORD_SET = "person.password_set", _("set a new password")
+    SIGN_ON_ADDED = "person.sign_on_added", _("signs in by {place} too, from now on")
+    SESSIONS_ENDED = (
+        "person.sessions_ended",
+        _("signed out elsewhere, from so many devices: {number}"),
+    )
+    PERSON_RENAMED = "person.renamed", _("is called {after} from now on")
+    ADDRESS_CHANGED = (
+        "person.address_changed",
+        _("signs in with {after} from now on, no longer with {before}"),
+    )
     FACTOR_ADDED = "person.factor_added", _("added a second factor: {why}")
     FACTOR_REMOVED = "person.factor_removed", _("removed a second factor: {why}")
     FACTOR_RENEWED = "person.factor_renewed", _("made a second factor anew: {why}")

@@ -13,7 +13,6 @@ import secrets
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from snapshots import events, teams
 from snapshots.errors import Refused
@@ -21,6 +20,7 @@ from snapshots.models import Invitation, Membership, Role, Team, User
 from snapshots.newcomers import check_email, newcomer
 from snapshots.permissions import MANAGE_PEOPLE, TABLE, require
 from snapshots.ranks import check_rank, may_give
+from snapshots.said import gettext as _
 from snapshots.teams import Only, locked, made
 
 
@@ -123,13 +123,14 @@ def _present(team: int) -> QuerySet[Membership]:
 
 def accept(invitation: Invitation, *, user: User) -> Membership:
     """Make `user` a member, if this link is theirs and still works: once. Raises `Refused`."""
-    if invitation.email and invitation.email != user.email.lower():
-        raise Refused(
-            _("This invitation is for %(meant)s, and you are signed in as %(email)s.")
-            % {"meant": invitation.email, "email": user.email}
-        )
-    with transaction.atomic():
-        team = locked(invitation.team)
+    team = invitation.team
+    with events.audited(actor=user, team=team), transaction.atomic():
+        locked(team)
+        if invitation.email and invitation.email != user.email.lower():
+            raise Refused(
+                _("This invitation is for %(meant)s, and you are signed in as %(email)s.")
+                % {"meant": invitation.email, "email": user.email}
+            )
         invitation.refresh_from_db()
         if words := objection(invitation):
             raise Refused(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Subquery
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
@@ -306,12 +306,17 @@ def visible_events(user: User) -> QuerySet[Event]:
 
 
 def visible_sign_ins(user: User, team: int | None = None) -> QuerySet[Event]:
-    """Of those in whose team, or in `team`, one reads the audit; and who is nobody we know."""
+    """Of those in whose team, or in `team`, one reads the audit.
+
+    Of who is nobody we know, those read who do so in the first team: it set the installation up.
+    """
     audited = [one for one in user.roles if team in (None, one) and may(user, READ_AUDIT, one)]
     if not audited:
         return Event.objects.none()
     people = Membership.objects.filter(team__in=audited).values("user")
-    return Event.objects.filter(Q(actor__in=people) | Q(actor=None), team=None)
+    first = Team.objects.order_by("pk").values("pk")[:1]
+    theirs = Q(Exists(Team.objects.filter(pk__in=audited, pk=Subquery(first))))
+    return Event.objects.filter(Q(actor__in=people) | (Q(actor=None) & theirs), team=None)
 
 
 def visible_webhooks(user: User) -> QuerySet[Webhook]:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from snapshots import events
 from snapshots.errors import Refused
@@ -33,6 +32,7 @@ from snapshots.models.operation import NOT_SENT
 from snapshots.models.people import LONGEST_GRACE, LONGEST_HOLD
 from snapshots.permissions import MANAGE_PEOPLE, SET_RULES, managers, require
 from snapshots.ranks import check_rank
+from snapshots.said import gettext as _
 
 # -- teams ----------------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ def _set_wait(team: Team, name: str, number: int, verb: events.Verb, actor: User
 def set_second_factor(team: Team, wanted: bool, *, actor: User) -> None:
     """Whether everybody needs a second factor to act in the team. For owners who have one."""
     require(actor, SET_RULES, team)
-    with transaction.atomic():
+    with events.audited(actor=actor, team=team), transaction.atomic():
         team = locked(team)
         if team.second_factor == wanted:
             return
@@ -197,7 +197,7 @@ def change_role(
     """
     team = membership.team
     require(actor, MANAGE_PEOPLE, team)
-    with transaction.atomic():
+    with events.audited(actor=actor, team=membership.team), transaction.atomic():
         if only or membership.scope_id:  # open pages show what is reached now
             for pk in team.accounts.order_by("pk").values_list("pk", flat=True):
                 Account.next_revision(pk)
@@ -239,7 +239,7 @@ def suspend(membership: Membership, *, actor: User) -> None:
     What they asked for is not sent meanwhile. Raises `Refused`.
     """
     require(actor, MANAGE_PEOPLE, membership.team)
-    with transaction.atomic():
+    with events.audited(actor=actor, team=membership.team), transaction.atomic():
         membership = _locked_member(membership, actor)
         if membership.user_id == actor.pk:
             raise Refused(_("Nobody suspends themselves. You can leave the team."))
@@ -256,7 +256,7 @@ def suspend(membership: Membership, *, actor: User) -> None:
 def resume(membership: Membership, *, actor: User) -> None:
     """Let a suspended member in again, as what they were. Raises `Refused`."""
     require(actor, MANAGE_PEOPLE, membership.team)
-    with transaction.atomic():
+    with events.audited(actor=actor, team=membership.team), transaction.atomic():
         membership = _locked_member(membership, actor)
         if membership.suspended_at:
             membership.suspended_at, membership.suspended_by_name = None, ""
@@ -267,7 +267,7 @@ def resume(membership: Membership, *, actor: User) -> None:
 def remove_member(membership: Membership, *, actor: User) -> None:
     """Take a member out of the team, at once. Raises `Refused`."""
     require(actor, MANAGE_PEOPLE, membership.team)
-    with transaction.atomic():
+    with events.audited(actor=actor, team=membership.team), transaction.atomic():
         membership = _locked_member(membership, actor)
         membership.delete()
         _check_owner_stays(membership.team)
@@ -279,7 +279,7 @@ def leave(team: Team, *, actor: User) -> None:
 
     Whoever is suspended cannot: they could come back by a link that is open still.
     """
-    with transaction.atomic():
+    with events.audited(actor=actor, team=team), transaction.atomic():
         locked(team)
         mine = Membership.objects.filter(team=team, user=actor, suspended_at=None)
         membership = mine.select_related("team", "user").first()

@@ -2,7 +2,8 @@
 
 Each try is counted for the person at the address it comes from, for the address, and for the person
 wherever it comes from. The first few are free; then each has to wait twice as long as the one
-before, up to an hour. Nothing is locked for good, and nothing is counted for ever.
+before, up to an hour. Nothing is locked for good, and nothing is counted for ever. A second factor
+is counted for the person, whose password is known already.
 
 The brake for a person is what strangers could pull against them. So a device that the person has
 signed in from before passes by all three and is counted by itself.
@@ -36,6 +37,7 @@ PAIR = Brake("person at address", 5, timedelta(seconds=30))
 ADDRESS = Brake("address", 20, timedelta(seconds=30))
 PERSON = Brake("person", 20, timedelta(minutes=1))
 DEVICE = Brake("device", 10, timedelta(seconds=30))
+SECOND = Brake("second factor", 5, timedelta(seconds=30))
 
 Counted = dict[Brake, str]  # what is counted, and for whom
 
@@ -63,7 +65,7 @@ def take(counted: Counted) -> timedelta | None:
 def succeeded(counted: Counted) -> None:
     """The try was right: it is not counted, and nor are those before it of the same two."""
     own = [_key(brake, whom) for brake, whom in counted.items() if brake in (PAIR, DEVICE)]
-    others = [_key(brake, whom) for brake, whom in counted.items() if brake in (ADDRESS, PERSON)]
+    others = [_key(brake, whom) for brake, whom in counted.items() if brake not in (PAIR, DEVICE)]
     now = timezone.now()
     Tries.objects.filter(key__in=own).delete()
     Tries.objects.filter(key__in=others, count__gt=0).update(count=F("count") - 1, free_at=now)

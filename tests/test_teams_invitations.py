@@ -41,8 +41,9 @@ def test_it_works_once(team, alice, nora, stage):
     with pytest.raises(Refused, match="It works once"):
         invitations.accept(invitation, user=person("Nils"))
     assert fresh(invitation).accepted_by == nora
-    told = [sentence(one) for one in Event.objects.order_by("-pk")[:2]]
+    told = [sentence(one) for one in Event.objects.order_by("-pk")[:3]]
     assert told == [
+        "was refused: This invitation has been used. It works once.",
         "joined as Operator, invited by Alice",
         "made a link with which one person can join as Operator",
     ]

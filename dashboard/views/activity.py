@@ -66,7 +66,7 @@ OUTCOMES = {
     "stopped": (gettext_lazy("Cancelled or expired"), (".cancelled", ".stop_asked", ".expired")),
     "refused": (
         gettext_lazy("Refused"),
-        ("refused", ".not_let_in", ".not_known", ".tries_untold"),
+        ("refused", ".not_let_in", ".turned_away", ".not_known", ".tries_untold"),
     ),
 }
 

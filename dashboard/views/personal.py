@@ -11,6 +11,7 @@ from django import forms
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.utils import translation
@@ -20,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.addresses import own_path
 from dashboard.reader import speak_as_to
+from snapshots import people
 from snapshots.models import Event, User
 
 LINES = 20
@@ -88,7 +90,9 @@ class PersonalForm(forms.ModelForm):
 def settings(request: HttpRequest) -> HttpResponse:
     form = PersonalForm(request.POST or None, instance=copy(request.user))
     if request.method == "POST" and form.is_valid():
-        user = form.save()
+        with transaction.atomic():
+            people.rename(request.user, form.cleaned_data["name"])
+            user = form.save()
         _speak_anew(request, user)
         messages.success(request, _("Your settings are saved."))
         response = _remember(redirect("settings"), django_settings.THEME_COOKIE_NAME, user.theme)

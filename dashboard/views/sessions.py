@@ -7,10 +7,14 @@ from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
+
+from dashboard import signins
+from snapshots.events import Verb
 
 BROWSERS = (
     ("Edge", r"\bEdg(e|A|iOS)?/"),
@@ -49,9 +53,11 @@ def index(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         sent = request.POST.get("session", "")
         ended = [one for one in others if sent in ("others", str(one.pk))]
-        for one in ended:
-            one.end()
         if ended:
+            with transaction.atomic():
+                signins.note(Verb.SESSIONS_ENDED, request.user, number=len(ended))
+                for one in ended:
+                    one.end()
             messages.success(request, _("Signed out there."))
         return redirect("usersessions_list")
     rows = sorted(mine, key=lambda one: (not one.is_current(), -one.last_seen_at.timestamp()))

@@ -44,6 +44,7 @@ def choose(client: Client, link: str) -> str:
     return text(client.post(there.url, {"password1": NEW, "password2": NEW}, follow=True))
 
 
+@pytest.mark.django_db(transaction=True)  # they are told after the commit
 def test_the_link_works_once_and_the_person_is_told(alice, client):
     link = asked(client, alice.email)
     assert "Your password is changed" in choose(client, link)

@@ -46,7 +46,7 @@ def with_app(user) -> str:
 # -- set up ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True)  # the mail goes out after the commit
 def test_an_app_is_set_up_with_its_first_code_and_codes_are_shown_once(rosa, client_of):
     client = client_of(rosa)
     page = client.get("/auth/2fa/totp/activate/")
@@ -70,6 +70,20 @@ def test_the_secrets_are_sealed(rosa):
     seed = RecoveryCodes.activate(rosa).instance.data["seed"]
     kept = Authenticator.objects.get(type="totp").data["secret"]
     assert secret not in kept and "." in kept and "." in seed
+
+
+def test_a_secret_of_somebody_else_opens_nothing(rosa, vera, client):
+    """Copied in the database, by whoever may write there."""
+    with_app(rosa)
+    secret, codes = with_app(vera), RecoveryCodes.activate(vera).get_unused_codes()
+    RecoveryCodes.activate(rosa)
+    for kind in ("totp", "recovery_codes"):
+        data = Authenticator.objects.get(user=vera, type=kind).data
+        Authenticator.objects.filter(user=rosa, type=kind).update(data=data)
+    sign_in(client, rosa)
+    for code in (code_of(secret), codes[0]):
+        client.post("/auth/2fa/authenticate/", {"code": code})
+        assert client.get("/servers/").status_code == 302
 
 
 def test_without_another_factor_the_codes_go_with_the_app(rosa, client_of):

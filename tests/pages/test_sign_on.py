@@ -13,8 +13,8 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.core import mail
 from django.test import Client
 
-from snapshots import invitations
-from snapshots.models import Membership, Operation, Role, User
+from snapshots import events, invitations
+from snapshots.models import Event, Membership, Operation, Role, User
 from tests.issuer import CLIENT, SECRET, Issuer
 from tests.pages.factories import a_server, a_snapshot, an_account, form_on, text
 
@@ -48,6 +48,12 @@ def sign_on(client: Client, issuer: Issuer, claims: dict[str, Any], more: str = 
     return client.get(back.removeprefix("http://testserver"))
 
 
+def told(user: User | None) -> list[str]:
+    """What the history says of their sign-ins."""
+    rows = Event.objects.filter(actor=user, team=None).order_by("pk")
+    return [events.line(one) for one in rows]
+
+
 def is_in(client: Client) -> bool:
     return client.get("/servers/").status_code == 200
 
@@ -61,10 +67,12 @@ def test_without_configuration_there_is_none(client, db):
     assert client.post("/auth/oidc/sso/login/").status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)  # they are told after the commit
 def test_who_is_here_comes_in_by_the_verified_address_and_is_told(issuer, rosa, client):
     assert sign_on(client, issuer, ROSA).status_code == 302
     assert is_in(client)
     assert [one.subject for one in mail.outbox] == ["You can sign in another way now"]
+    assert told(rosa) == ["Rosa signs in by Northwind ID too, from now on", "Rosa signed in"]
     rosa.email = "rosa.new@example.com"  # from now on they are known by what the issuer calls them
     rosa.save()
     again = Client()
@@ -76,7 +84,9 @@ def test_who_is_here_comes_in_by_the_verified_address_and_is_told(issuer, rosa, 
 def test_an_address_that_is_not_verified_opens_nothing(issuer, rosa, client, verified):
     refused = sign_on(client, issuer, ROSA | {"email_verified": verified})
     assert refused.status_code == 403
-    assert "It does not say that your e-mail address is verified." in text(refused)
+    words = "It does not say that your e-mail address is verified."
+    assert words in text(refused)
+    assert told(None) == [f"Was refused: {words}"]
     assert not is_in(client)
 
 
@@ -85,6 +95,22 @@ def test_a_stranger_becomes_nobody(issuer, team, client):
     assert "People join by invitation." in text(page)
     assert not is_in(client)
     assert not User.objects.filter(email=NEW["email"]).exists()
+    assert told(None) == ["Somebody was not let in: nobody here has the address they gave"]
+
+
+def test_what_an_issuer_refuses_is_told(issuer, rosa, client):
+    client.post("/auth/oidc/sso/login/")
+    client.get("/auth/oidc/sso/login/callback/", {"error": "access_denied"})
+    assert not is_in(client)
+    assert told(None) == ["Was refused: It was stopped there, or it did not answer as it should."]
+
+
+def test_whose_account_is_switched_off_stays_out_and_it_is_told(issuer, rosa, client):
+    rosa.is_active = False
+    rosa.save()
+    sign_on(client, issuer, ROSA)
+    assert not is_in(client)
+    assert told(rosa)[-1] == "Rosa was refused: This account is switched off."
 
 
 def test_whoever_opened_an_invitation_joins_by_it(issuer, team, alice, client):
