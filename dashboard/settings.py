@@ -233,7 +233,10 @@ ACCOUNT_SESSION_REMEMBER = True  # for SESSION_COOKIE_AGE; no box to tick
 ACCOUNT_ADAPTER = "dashboard.adapter.NoSignUp"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_FORMS = {"change_password": "dashboard.tried.ChangePassword"}
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}  # snapshots/tries.py slows guesses down
+ACCOUNT_RATE_LIMITS = {
+    **{"login": None, "login_failed": None},  # snapshots/tries.py slows guesses down
+    "manage_email": "5/10m/user",  # mails to an address that somebody says is theirs
+}
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # whoever's password or second factor changes is told by mail
 # Passkeys sign in by themselves; apps with codes, and passkeys too, come second after a password.
 PASSWORD_RESET_TIMEOUT = 1800  # of the link in a mail; it works once

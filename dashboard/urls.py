@@ -10,6 +10,7 @@ from dashboard.factors import whole
 from dashboard.views import (
     accounts,
     activity,
+    address,
     batches,
     connecting,
     figures,
@@ -128,7 +129,8 @@ people = [
     path("auth/oidc/cancelled/", sign_on.failed, name="socialaccount_login_cancelled"),
     path("auth/oidc/error/", sign_on.failed, name="socialaccount_login_error"),
     path("auth/", include("allauth.socialaccount.providers.openid_connect.urls")),
-    path("auth/email/", personal.email, name="account_email"),  # theirs changes it unproved
+    path("auth/email/", address.page, name="account_email"),  # theirs changes it unproved
+    path("auth/email/<str:key>/", address.confirm, name="confirm_address"),
     path("auth/", include("allauth.account.urls")),
 ]
 listeners = [

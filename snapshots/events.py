@@ -504,7 +504,7 @@ def refused(refusal: Refused, *, actor: User, team: Team | None, **about: Any) -
 
 
 @contextmanager
-def audited(*, actor: User, team: Team, **about: Any) -> Iterator[None]:
+def audited(*, actor: User, team: Team | None, **about: Any) -> Iterator[None]:
     """Whatever is refused in here is written down, and goes on."""
     try:
         yield

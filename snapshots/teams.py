@@ -30,6 +30,7 @@ from snapshots.models import (
 )
 from snapshots.models.operation import NOT_SENT
 from snapshots.models.people import LONGEST_GRACE, LONGEST_HOLD
+from snapshots.models.scope import words_of
 from snapshots.permissions import MANAGE_PEOPLE, SET_RULES, managers, require
 from snapshots.ranks import check_rank
 from snapshots.said import gettext as _
@@ -131,6 +132,10 @@ class Only(NamedTuple):
 
     accounts: Sequence[Account] = ()
     tags: Sequence[Tag] = ()
+
+    @property
+    def words(self) -> str:
+        return words_of(self.accounts, self.tags)
 
 
 def add_member(

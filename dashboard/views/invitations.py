@@ -34,7 +34,7 @@ from dashboard.proof import proven
 from dashboard.sessions import end_if_over
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
-from dashboard.views.reach import EVERYTHING, Place
+from dashboard.views.reach import EVERYTHING, Place, approved
 from dashboard.views.team import WHAT_ROLES_DO, choices, found
 from snapshots import invitations
 from snapshots.models import Invitation, Role, Team, User
@@ -68,9 +68,14 @@ def inviting(request: HttpRequest, pk: int) -> str:
     team = found(request, pk)
     require(request.user, MANAGE_PEOPLE, team)
     names = {"team": shown(team.name), "person": shown(request.POST.get("email", "").strip())}
+    names["role"], reach = approved(request.POST, team, grantable(request.user, team))
+    if not names["role"]:
+        return _("Invite somebody to %(team)s.") % names
     if not names["person"]:
-        return _("Make a link with which somebody joins %(team)s.") % names
-    return _("Invite %(person)s to %(team)s.") % names
+        words = _("Make a link with which somebody joins %(team)s as %(role)s.") % names
+    else:
+        words = _("Invite %(person)s to %(team)s as %(role)s.") % names
+    return f"{words} {reach}"
 
 
 @sensitive_variables("secret", "link")
@@ -121,11 +126,24 @@ def posted_by_mail(invitation: Invitation, link: str) -> str:
     return "sent"
 
 
-@posts_to("team_index", of_it=False)
-def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make the link worthless."""
+def made_here(request: HttpRequest, pk: int) -> Invitation:
     rows = Invitation.objects.filter(team_id__in=request.user.roles).select_related("team")
     invitation = get_object_or_404(rows, pk=pk)
+    require(request.user, MANAGE_PEOPLE, invitation.team)
+    return invitation
+
+
+def withdrawing(request: HttpRequest, pk: int) -> str:
+    invitation = made_here(request, pk)
+    names = {"team": shown(invitation.team.name), "role": Role(invitation.role).label}
+    return _("Withdraw the invitation to join %(team)s as %(role)s.") % names
+
+
+@posts_to("team_index", of_it=False)
+@proven(withdrawing)
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make the link worthless."""
+    invitation = made_here(request, pk)
     invitations.withdraw(invitation, actor=request.user)
     messages.success(request, _("The invitation is withdrawn: its link works no more."))
     return see_other(request, "team", invitation.team_id)

@@ -17,7 +17,7 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.addresses import own_path
 from dashboard.reader import speak_as_to
@@ -107,12 +107,6 @@ def _speak_anew(request: HttpRequest, user: User) -> None:
     request.COOKIES.pop(django_settings.LANGUAGE_COOKIE_NAME, None)
     translation.activate(translation.get_language_from_request(request))
     speak_as_to(user)
-
-
-@require_safe
-def email(request: HttpRequest) -> HttpResponse:
-    """The address with which one signs in. Nobody changes it here."""
-    return render(request, "account/email.html")
 
 
 @require_POST

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.forms import Told
@@ -71,6 +72,20 @@ class Place(Told):
         reach = told.pop("reach", EVERYTHING)
         only = Only(list(told.pop("accounts", ())), list(told.pop("tags", ())))
         return told | {"only": only if reach == ONLY else None}
+
+
+def approved(posted: Any, team: Team, roles: list[Role]) -> tuple[str, str]:
+    """The role that is asked for and a sentence on how far it reaches; empty if there is none.
+
+    For whoever is to prove that it is them.
+    """
+    form = Place(posted)
+    form.offer(team, roles)
+    if not form.is_valid():
+        return "", ""
+    only = form.cleaned_data["only"]
+    reach = _("They reach only: %(reach)s.") % {"reach": shown(only.words)} if only else ""
+    return str(form.cleaned_data["role"].label), reach or _("They reach everything.")
 
 
 def now(member: Membership) -> dict[str, Any]:

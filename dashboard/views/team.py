@@ -23,7 +23,7 @@ from dashboard.forms import Needed, Told
 from dashboard.proof import proven
 from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
-from dashboard.views.reach import Place, now
+from dashboard.views.reach import Place, approved, now
 from snapshots import invitations, ranks, teams
 from snapshots.models import Membership, Role, Team
 from snapshots.models.people import SECOND_FACTORS
@@ -149,7 +149,12 @@ def switch(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(resolve_url("team_index") if back.startswith("/team/") else back)
 
 
+def leaving(request: HttpRequest, pk: int) -> str:
+    return _("Leave %(team)s.") % {"team": shown(found(request, pk).name)}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven(leaving)
 def leave(request: HttpRequest, pk: int) -> HttpResponse:
     team = found(request, pk)
     form, name = Told(posted(request)), shown(team.name)
@@ -175,9 +180,10 @@ def of_member(words: Promise) -> Callable[[HttpRequest, int], str]:
     def sentence(request: HttpRequest, pk: int) -> str:
         member = within_reach(request, pk)
         names = {"person": shown(member.user), "team": shown(member.team.name)}
-        if (role := request.POST.get("role", "")) in Role.values:
-            names["role"] = str(Role(role).label)
-            return _("Make %(person)s %(role)s in %(team)s.") % names
+        roles = grantable(request.user, member.team, to=member.user)
+        names["role"], reach = approved(request.POST, member.team, roles)
+        if names["role"]:
+            return _("Make %(person)s %(role)s in %(team)s.") % names + f" {reach}"
         return str(words) % names
 
     return sentence

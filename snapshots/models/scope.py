@@ -51,5 +51,9 @@ class Scope(models.Model):
     @property
     def words(self) -> str:
         """What is in it, for people: the same in every language."""
-        labels = [account.label for account in self.accounts.all()]
-        return ", ".join([*sorted(labels), *sorted(f"#{tag.word}" for tag in self.tags.all())])
+        return words_of(self.accounts.all(), self.tags.all())
+
+
+def words_of(accounts: Iterable[Account], tags: Iterable[Tag]) -> str:
+    labels = [account.label for account in accounts]
+    return ", ".join([*sorted(labels), *sorted(f"#{tag.word}" for tag in tags)])

@@ -198,6 +198,8 @@ def pages(scene: Scene) -> dict[str, Shot]:
             "alice",
             partial(send, oldpassword="wrong", password1="short", password2="other"),
         ),
+        "address-change": Shot("/auth/email/"),
+        "address-void": Shot("/auth/email/none/"),
         "proof": Shot(
             f"/snapshots/{snapshot('wiki')}/delete/",
             "rosa",

@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
+from django.db import transaction
 from django.utils import timezone
 
 from snapshots import invitations, teams
@@ -80,8 +81,9 @@ def build() -> Scene:
         )
     }
     User.objects.update(time_zone="Europe/Berlin")
-    TOTP.activate(people["zoe"], "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
-    RecoveryCodes.activate(people["zoe"])
+    with transaction.atomic():
+        TOTP.activate(people["zoe"], "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+        RecoveryCodes.activate(people["zoe"])
     northwind = teams.create_team("Northwind", owner=people["alice"])
     labs = teams.create_team("Southwind Labs", owner=people["finn"])
     harbour = teams.create_team("Harbour", owner=people["emma"])

@@ -183,6 +183,7 @@ ASKS: dict[str, Ask] = {
     "account_signup": Ask(always(email="eve@example.com", password1=CHANGES["password1"])),
     "account_reauthenticate": Ask(always(**PROVES)),
     "account_change_password": Ask(always(**CHANGES)),
+    "account_email": Ask(always(email="another@example.com")),
     "account_set_password": Ask(always(**CHANGES)),
     "account_reset_password": Ask(always(email="stranger@example.com")),
     "mfa_activate_totp": Ask(always(code="123456")),

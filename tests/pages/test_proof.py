@@ -10,7 +10,8 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard import proof
-from snapshots.models import Account, Membership, Operation, Snapshot, Tag, Team, Webhook
+from snapshots import invitations
+from snapshots.models import Account, Membership, Operation, Role, Snapshot, Tag, Team, Webhook
 from snapshots.models import Invitation as Invited
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
 from tests.pages.test_second_factor import code_of
@@ -26,7 +27,7 @@ HARMLESS = {
     # can be taken back, or end something that can be begun again
     "take_snapshots", "start_server", "cancel_operation", "hold_operation",
     "release_operation", "pause_account",
-    "resume_account", "withdraw_invitation", "leave_team", "create_team", "test_webhook",
+    "resume_account", "create_team", "test_webhook",
     "resend_message", "switch_webhook_on", "switch_webhook_off", "remove_webhook",
     # before and while somebody signs in
     "first_run", "setup", "test_mail", "join", "account_login", "account_logout",
@@ -36,6 +37,8 @@ HARMLESS = {
     # asks for the password, or is the proof
     "account_change_password", "account_reauthenticate", "mfa_reauthenticate",
     "mfa_reauthenticate_webauthn",
+    # the link was asked for with a proof
+    "confirm_address",
     # only ends sessions
     "usersessions_list",
 }  # fmt: skip
@@ -44,7 +47,7 @@ ONLY_READ = {
     "server_figures", "snapshots", "snapshot", "batch", "operation", "activity", "team_index",
     "team", "open_invitation", "open_first_run", "setup_done",
     "webhooks", "healthz", "readyz", "mfa_index", "mfa_list_webauthn",
-    "account_email", "account_inactive", "account_email_verification_sent",
+    "account_inactive", "account_email_verification_sent",
     "account_reset_password_done",
     "account_reset_password_from_key_done", "socialaccount_login_cancelled",
     "socialaccount_login_error", "receipt", "receipt_json",
@@ -53,7 +56,8 @@ DANGEROUS = {
     "restore_snapshot", "delete_snapshot", "delete_snapshots", "give_verdict", "connect_account",
     "take_snapshot",
     "replace_token", "remove_account", "team_rules", "invite", "change_role", "remove_member",
-    "suspend_member", "resume_member", "server_tags",
+    "suspend_member", "resume_member", "server_tags", "withdraw_invitation", "leave_team",
+    "account_email",
     "add_webhook",
     "add_own_webhook", "webhook", "new_webhook_secret", "end_old_secret",
 } | proof.OF_ALLAUTH  # fmt: skip
@@ -216,6 +220,7 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
     """Each with its address, what is sent, and the sentence that is approved."""
     batch = an_operation("create", old.server, "needs_person", alice)
     member = Membership.objects.get(user=oscar)
+    invited, _secret = invitations.invite(team, Role.VIEWER, actor=alice)
     hook = Webhook.objects.create(team=team, name="Chat", address="https://chat.example.com/")
     return {
         "delete_snapshot": (
@@ -251,12 +256,12 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
         "invite": (
             f"/team/{team.pk}/invite/",
             {"role": "viewer", "email": "new@example.com"},
-            "Invite new@example.com to Northwind.",
+            "Invite new@example.com to Northwind as Viewer. They reach everything.",
         ),
         "change_role": (
             f"/members/{member.pk}/role/",
             {"role": "admin"},
-            "Make Oscar Admin in Northwind.",
+            "Make Oscar Admin in Northwind. They reach everything.",
         ),
         "server_tags": (
             f"/servers/{old.server_id}/tags/",
@@ -282,6 +287,17 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
             f"/members/{member.pk}/resume/",
             {},
             "Let Oscar into Northwind again.",
+        ),
+        "withdraw_invitation": (
+            f"/invitations/{invited.pk}/withdraw/",
+            {},
+            "Withdraw the invitation to join Northwind as Viewer.",
+        ),
+        "leave_team": (f"/team/{team.pk}/leave/", {}, "Leave Northwind."),
+        "account_email": (
+            "/auth/email/",
+            {"email": "alice@new.example"},
+            "Sign in with alice@new.example from now on, no longer with alice@example.com.",
         ),
         "remove_member": (f"/members/{member.pk}/remove/", {}, "Take Oscar out of Northwind."),
         "add_webhook": (
@@ -329,6 +345,18 @@ def test_a_session_alone_changes_nothing_that_matters(alice, team, old, oscar, c
         carried = form_on(page, address)
         assert carried | sent == carried, name
     assert everything() == before
+
+
+def test_how_far_somebody_is_to_reach_is_approved_too(alice, team, old, oscar, client_of):
+    tag = Tag.objects.create(team=team, word="shop")
+    client, member = client_of(alice, proves=False), Membership.objects.get(user=oscar)
+    limit = {"role": "restorer", "reach": "only", "accounts": old.account_id, "tags": tag.pk}
+    page = client.post(f"/members/{member.pk}/role/", limit)
+    words = "They reach only: Production, #shop."
+    assert f"Make Oscar Restorer in Northwind. {words}" in text(page)
+    page = client.post(f"/team/{team.pk}/invite/", limit)
+    assert f"Make a link with which somebody joins Northwind as Restorer. {words}" in text(page)
+    assert form_on(page, f"/team/{team.pk}/invite/")["tags"] == str(tag.pk)
 
 
 def test_the_pages_that_show_or_change_second_factors_ask_first(alice, client_of):
