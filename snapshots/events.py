@@ -18,6 +18,7 @@ from snapshots.estimates import spell
 from snapshots.models import (
     Account,
     Event,
+    Guard,
     Kind,
     Operation,
     Reason,
@@ -394,6 +395,32 @@ class Verb(models.TextChoices):
         "team.second_factor_off",
         _("decided that nobody needs a second factor to act"),
     )
+    GUARD_SET = "guard.set", _("set the guard level of {what} from {old_guard} to {guard}")
+    GUARD_LOWER_ASKED = (
+        "guard.lower_asked",
+        _(
+            "asks a second person to let the guard level of {what} go from {old_guard}"
+            " to {guard}: {words}"
+        ),
+    )
+    GUARD_LOWERED = (
+        "guard.lowered",
+        _(
+            "approved what {asker} asked for: the guard level of {what} goes from {old_guard}"
+            " to {guard}"
+        ),
+    )
+    GUARD_LOWER_REJECTED = (
+        "guard.lower_rejected",
+        _("rejected that the guard level of {what} goes to {guard}, as {asker} asked: {words}"),
+    )
+    GUARD_LOWER_EXPIRED = (
+        "guard.lower_expired",
+        _(
+            "nobody approved in time that the guard level of {what} goes to {guard},"
+            " as {asker} asked"
+        ),
+    )
     MEMBER_ADDED = "member.added", _("added {member} as {role}")
     MEMBER_INVITED = "member.invited", _("invited {member} as {role}")
     MEMBER_LINK_MADE = (
@@ -531,6 +558,10 @@ def sentence(event: Event) -> str:
     for name in ("role", "old_role"):
         if data.get(name) in Role.values:
             data[name] = Role(data[name]).label
+    for name in ("guard", "old_guard"):
+        if name in data:
+            named = data[name] in Guard.values
+            data[name] = Guard(data[name]).label if named else gettext("nothing of its own")
     return words.format_map(Blank(data))
 
 

@@ -1,92 +1,290 @@
-"""Guard levels: how well a server is guarded against restores and deletions.
+"""How a guard level is set, on a server, a tag or a whole team; what one means stands in `levels`.
 
-A team has a level; a tag and a server may say one of their own. What the server says counts; else
-the strictest of what its tags say; else what its team says.
+One person who may set the rules makes it stricter. What would leave a server below guarded that
+was not, is only asked for: a second person approves it within four hours, or it does not happen.
+Each change first locks the team's accounts and then the team, as everything does that decides who
+may what, so that of two at once the database lets one go first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from snapshots import kept
-from snapshots.models import Guard, Role, Server, Team
-from snapshots.permissions import SET_RULES, TABLE, named
-from snapshots.said import Said
+from snapshots import events, levels
+from snapshots.errors import Refused
+from snapshots.levels import people
+from snapshots.models import Account, Guard, Lowering, Membership, Server, Tag, Team, User
+from snapshots.models.guard import NEEDS_TWO
+from snapshots.models.people import SECOND_FACTORS
+from snapshots.permissions import APPROVE, SET_RULES, may_now, named, require, roles_with
 from snapshots.said import gettext as _
+from snapshots.teams import locked
 
-SAYS = ("team", "tag", "server")  # the last that says something counts
+MOST = 100  # that expire in one go
+
+Thing = Server | Tag | Team
 
 
-@dataclass(frozen=True)
-class Level:
-    """What counts for a server, and what says so: `on` is one of `SAYS`, `name` its own.
+def team_of(thing: Thing) -> Team:
+    if isinstance(thing, Team):
+        return thing
+    return thing.team if isinstance(thing, Tag) else thing.account.team
 
-    `by` is who set it; empty for a team whose level nobody ever set.
+
+def name_of(thing: Thing) -> str:
+    return f"#{thing}" if isinstance(thing, Tag) else str(thing)
+
+
+def set_level(thing: Thing, guard: str, *, actor: User, why: str = "") -> Lowering | None:
+    """Say how well `thing` is guarded; empty, it is to say nothing. Raises `Refused`.
+
+    None if that is done. What needs a second person is written down for them, with `why`.
     """
-
-    on: str
-    guard: Guard
-    by: str
-    name: str
-
-    @property
-    def is_open(self) -> bool:
-        return self.guard == Guard.OPEN
-
-    @property
-    def is_sealed(self) -> bool:
-        return self.guard == Guard.SEALED
-
-    @property
-    def what(self) -> str:
-        """The server, the tag or the team, by name."""
-        return f"#{self.name}" if self.on == "tag" else self.name
-
-    @property
-    def where(self) -> Said:
-        """What says so, in words."""
-        words = {"name": self.what, "person": self.by}
-        if self.on == "server":
-            return _("set on this server by %(person)s") % words
-        if self.on == "tag":
-            return _("set on its tag %(name)s by %(person)s") % words
-        if self.by:
-            return _("set on all of %(name)s by %(person)s") % words
-        return _("as everything of %(name)s, unless somebody says otherwise") % words
+    team = team_of(thing)
+    require(actor, SET_RULES, team)
+    with events.audited(actor=actor, team=team, **_about(thing)), transaction.atomic():
+        _lock(team)
+        now = type(thing).objects.get(pk=thing.pk)
+        if guard not in Guard.values and (guard or isinstance(thing, Team)):
+            raise Refused(_("Please choose one of the levels."), field="guard")
+        if guard == now.guard:
+            return None
+        try:
+            with transaction.atomic():
+                _check_enough(team, guard)
+                _write(thing, now.guard, guard, by=str(actor))
+                _end_wishes(thing, actor)
+                events.record(
+                    events.Verb.GUARD_SET,
+                    team=team,
+                    actor=actor,
+                    **_told(thing, now.guard, guard),
+                )
+        except _NeedsTwo:
+            return _ask(thing, now.guard, guard, actor, why)
+    return None
 
 
-def level(server: Server) -> Level:
-    """What counts for `server` now, read afresh: one question."""
-    return levels([server.pk])[server.pk]
+class _NeedsTwo(Exception):
+    """What was written would leave a server below guarded."""
 
 
-def levels(servers: Sequence[int]) -> dict[int, Level]:
-    """The same of several, by their ids: one question, however many."""
-
-    def write() -> QuerySet[Server, tuple[Any, ...]]:
-        team = ("account__team__guard", "account__team__guard_by_name", "account__team__name")
-        tag = ("tags__guard", "tags__guard_by_name", "tags__word")
-        rows = Server.objects.order_by("tags__word").filter(pk__in=servers)
-        return rows.values_list("pk", *team, *tag, "guard", "guard_by_name", "name")
-
-    found: dict[int, list[Level]] = {pk: [] for pk in servers}
-    for pk, *told in kept.ask(("guard levels", len(servers)), write, servers):
-        found[pk] += [
-            Level(on, Guard(told[at]), told[at + 1], told[at + 2])
-            for at, on in zip((0, 3, 6), SAYS, strict=True)
-            if told[at]
-        ]
-    return {pk: max(said, key=_weight) for pk, said in found.items()}
+def _lock(team: Team) -> None:
+    """Restores that are about to be sent come before or after us; open pages show what counts."""
+    for pk in team.accounts.order_by("pk").values_list("pk", flat=True):
+        Account.next_revision(pk)
+    locked(team)
 
 
-def _weight(said: Level) -> tuple[int, int]:
-    return SAYS.index(said.on), said.guard.strictness
+def _write(thing: Thing, before: str, guard: str, *, by: str, is_approved: bool = False) -> None:
+    """Raises `_NeedsTwo` if it would loosen what takes two, unless it is approved."""
+    team = team_of(thing)
+    counted = levels.of_team(team)
+    said = {"guard": guard, "guard_by_name": by[:100] if guard else ""}
+    type(thing).objects.filter(pk=thing.pk).update(**said)
+    if is_approved:
+        return
+    after = levels.of_team(team)
+    says = guard or Team.objects.get(pk=team.pk).guard
+    if (before in NEEDS_TWO and says not in NEEDS_TWO) or any(
+        levels.falls(counted[pk], after[pk]) for pk in counted
+    ):
+        raise _NeedsTwo
 
 
-def people(team: Team) -> str:
-    """Who can change a level, by name."""
-    return named(team, [role for role in Role if SET_RULES in TABLE[role]])
+def _check_enough(team: Team, guard: str) -> None:
+    """Whoever stands alone would shut themselves out. Raises `Refused`."""
+    if guard == Guard.GUARDED and len(able(team, APPROVE)) < 2:
+        raise Refused(
+            _(
+                "On a guarded server somebody else approves each restore. In %(team)s only"
+                " %(people)s could: give somebody else that right first."
+            )
+            % {"team": team.name, "people": named(team, roles_with(APPROVE))},
+            field="guard",
+        )
+    if guard == Guard.SEALED and len(able(team, SET_RULES)) < 2:
+        raise Refused(_nobody_else(team), field="guard")
+
+
+def _nobody_else(team: Team) -> str:
+    return _(
+        "To go below guarded takes two people who may set the rules. In %(team)s only %(people)s"
+        " may: make somebody else an admin or an owner first."
+    ) % {"team": team.name, "people": people(team)}
+
+
+def able(team: Team, right: str) -> list[int]:
+    """Who can use this right in `team` now, by their ids."""
+    present = Membership.objects.filter(team=team, suspended_at=None, user__is_active=True)
+    present = present.filter(role__in=roles_with(right))
+    if team.second_factor:
+        present = present.filter(user__authenticator__type__in=SECOND_FACTORS)
+    return sorted(set(present.values_list("user", flat=True)))
+
+
+# -- lowered by two -------------------------------------------------------------------------------
+
+
+def _ask(thing: Thing, before: str, guard: str, actor: User, why: str) -> Lowering:
+    team = team_of(thing)
+    why = _words(why, field="why")
+    if able(team, SET_RULES) in ([], [actor.pk]):
+        raise Refused(_nobody_else(team), field="guard")
+    if waits := wishes(team).filter(**_which(thing)).first():
+        raise Refused(
+            _("%(person)s asked for another level of %(what)s already. It waits to be decided.")
+            % {"person": waits.asked_by_name, "what": name_of(thing)},
+            field="guard",
+        )
+    wish = Lowering.objects.create(
+        **_which(thing),
+        guard=guard,
+        why=why,
+        asked_by=actor,
+        asked_by_name=str(actor)[:100],
+    )
+    events.record(
+        events.Verb.GUARD_LOWER_ASKED,
+        team=team,
+        actor=actor,
+        words=why,
+        **_told(thing, before, guard),
+    )
+    return wish
+
+
+def wishes(team: Team) -> QuerySet[Lowering]:
+    """What waits for a second person, the oldest first."""
+    rows = Lowering.objects.filter(team=team, state=Lowering.State.OPEN)
+    return rows.filter(expires_at__gt=timezone.now()).order_by("pk")
+
+
+def approve(wish: Lowering, *, actor: User) -> None:
+    """Let it happen. Raises `Refused`, also for who asked, and if it is too late."""
+    team, thing = wish.team, thing_of(wish)
+    with events.audited(actor=actor, team=team, **_about(thing)), transaction.atomic():
+        _lock(team)
+        _check_right(actor, team)
+        if wish.asked_by_id == actor.pk:
+            others = User.objects.filter(pk__in=able(team, SET_RULES)).exclude(pk=actor.pk)
+            names = ", ".join(str(one) for one in others.order_by("name")[:3])
+            raise Refused(
+                _("You asked for this yourself. Somebody else has to approve it: %(people)s.")
+                % {"people": names or _("nobody can at present")}
+            )
+        if not may_now(wish.asked_by_id, SET_RULES, team.pk):
+            raise Refused(
+                _("%(person)s, who asked for this, may not set the rules any more.")
+                % {"person": wish.asked_by_name}
+            )
+        _decide(wish, Lowering.State.APPROVED, actor)
+        before = type(thing).objects.get(pk=thing.pk).guard
+        _write(thing, before, wish.guard, by=wish.asked_by_name, is_approved=True)
+        events.record(
+            events.Verb.GUARD_LOWERED,
+            team=team,
+            actor=actor,
+            asker=wish.asked_by_name,
+            **_told(thing, before, wish.guard),
+        )
+
+
+def reject(wish: Lowering, *, actor: User, words: str) -> None:
+    """Say no, and why; who asked takes it back so. Raises `Refused`."""
+    team, thing = wish.team, thing_of(wish)
+    with events.audited(actor=actor, team=team, **_about(thing)), transaction.atomic():
+        _lock(team)
+        _check_right(actor, team)
+        words = _words(words, field="words")
+        _decide(wish, Lowering.State.REJECTED, actor, words)
+        events.record(
+            events.Verb.GUARD_LOWER_REJECTED,
+            team=team,
+            actor=actor,
+            asker=wish.asked_by_name,
+            words=words,
+            **_told(thing, thing.guard, wish.guard),
+        )
+
+
+def expire() -> None:
+    """What nobody decided in time. Safe twice, and at once with a decision."""
+    rows = Lowering.objects.filter(state=Lowering.State.OPEN, expires_at__lte=timezone.now())
+    for wish in rows.select_related("team", "tag__team", "server__account__team")[:MOST]:
+        with transaction.atomic():
+            is_ours = rows.filter(pk=wish.pk).update(state=Lowering.State.EXPIRED)
+            if is_ours:
+                thing = thing_of(wish)
+                events.record(
+                    events.Verb.GUARD_LOWER_EXPIRED,
+                    team=wish.team,
+                    asker=wish.asked_by_name,
+                    **_told(thing, thing.guard, wish.guard),
+                )
+
+
+def thing_of(wish: Lowering) -> Thing:
+    return wish.server or wish.tag or wish.team
+
+
+def _check_right(actor: User, team: Team) -> None:
+    """As it is now that the team is locked: it may have been taken since the page was opened."""
+    require(User.objects.get(pk=actor.pk), SET_RULES, team)
+
+
+def _decide(wish: Lowering, state: Lowering.State, actor: User, words: str = "") -> None:
+    """The database says who was first. Raises `Refused`."""
+    now = timezone.now()
+    rows = Lowering.objects.filter(pk=wish.pk, state=Lowering.State.OPEN, expires_at__gt=now)
+    is_first = rows.update(
+        state=state,
+        decided_by=actor,
+        decided_by_name=str(actor)[:100],
+        decided_at=now,
+        words=words,
+    )
+    if not is_first:
+        raise Refused(_("Too late: it was decided already, or its four hours are over."))
+
+
+def _end_wishes(thing: Thing, actor: User) -> None:
+    """Another level was set: what was asked for before is not what anybody would approve now."""
+    Lowering.objects.filter(state=Lowering.State.OPEN, **_which(thing)).update(
+        state=Lowering.State.REJECTED,
+        decided_by=actor,
+        decided_by_name=str(actor)[:100],
+        decided_at=timezone.now(),
+    )
+
+
+def _words(text: str, *, field: str) -> str:
+    words = " ".join(text.split())
+    if not words:
+        raise Refused(_("Please say why: the second person reads it."), field=field)
+    if len(words) > 500:
+        raise Refused(
+            _("The reason has %(count)d characters; 500 fit.") % {"count": len(words)}, field=field
+        )
+    return words
+
+
+def _which(thing: Thing) -> dict[str, Any]:
+    return {
+        "team": team_of(thing),
+        "server": thing if isinstance(thing, Server) else None,
+        "tag": thing if isinstance(thing, Tag) else None,
+    }
+
+
+def _about(thing: Thing) -> dict[str, Any]:
+    """What a line of the history is tied to."""
+    return {"server": thing, "account": thing.account} if isinstance(thing, Server) else {}
+
+
+def _told(thing: Thing, before: str, guard: str) -> dict[str, Any]:
+    return {"what": name_of(thing), "old_guard": before, "guard": guard, **_about(thing)}

@@ -175,7 +175,11 @@ def require(user: User, right: str, team: Team, server: Server | None = None) ->
 
 def managers(team: Team) -> str:
     """Who can give rights in `team`, by name."""
-    return named(team, [role for role in Role if MANAGE_PEOPLE in TABLE[role]])
+    return named(team, roles_with(MANAGE_PEOPLE))
+
+
+def roles_with(right: str) -> list[Role]:
+    return [role for role in Role if right in TABLE[role]]
 
 
 def named(team: Team, roles: list[Role]) -> str:

@@ -13,8 +13,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from snapshots import events
+from snapshots import events, levels
 from snapshots.errors import Refused
+from snapshots.levels import Level
 from snapshots.models import Account, Membership, Server, Tag, Team, User
 from snapshots.permissions import TAG, require
 from snapshots.teams import locked
@@ -56,7 +57,9 @@ def set_tags(server: Server, tags: str = "", *, actor: User) -> None:
         before = of(server)
         if before == words:
             return
+        guarded = levels.level(server)
         server.tags.set([Tag.objects.get_or_create(team=team, word=word)[0] for word in words])
+        _check_guard(server, guarded)
         Server.objects.filter(pk=server.pk).update(revision=revision)
         _forget_unused(team)
         events.record(
@@ -70,15 +73,30 @@ def set_tags(server: Server, tags: str = "", *, actor: User) -> None:
         )
 
 
+def _check_guard(server: Server, before: Level) -> None:
+    """What takes two is not done by the way. Raises `Refused`."""
+    now = levels.level(server)
+    if levels.falls(before, now):
+        sentence = _(
+            "With these tags %(server)s would be “%(now)s” instead of “%(before)s”, which takes two"
+            " people. Set the guard level of the server itself first: then its tags do not decide"
+            " it."
+        )
+        words = {"server": server.name, "now": now.guard.label, "before": before.guard.label}
+        raise Refused(sentence % words, field="tags")
+
+
 def _forget_unused(team: Team) -> None:
-    """Those that no server has, and that limit nobody and no invitation that is open still."""
+    """Those that no server has, that say no guard level, and that limit nobody and no invitation
+    that is open still.
+    """
     limits = Q(scopes__memberships__isnull=False) | Q(
         scopes__invitations__isnull=False,
         scopes__invitations__accepted_at=None,
         scopes__invitations__revoked_at=None,
     )
     needed = team.tags.filter(limits).values_list("pk", flat=True)
-    team.tags.filter(servers=None).exclude(pk__in=list(needed)).delete()
+    team.tags.filter(servers=None, guard="").exclude(pk__in=list(needed)).delete()
 
 
 def of(server: Server) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from snapshots import audit, inventory, notices, operations, queue
+from snapshots import audit, guards, inventory, notices, operations, queue
 
 
 @shared_task(name="snapshots.tick")
 def tick() -> None:
     """Every two seconds: what time does, and who is due."""
     operations.sweep()
+    guards.expire()
     queue.announce("send", operations.due())
     queue.announce("observe", inventory.due())
 

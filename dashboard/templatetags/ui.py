@@ -43,9 +43,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext_lazy
 
 from dashboard import expected
-from snapshots import estimates, guards, permissions
+from snapshots import estimates, permissions
 from snapshots.estimates import Estimate
 from snapshots.events import line
+from snapshots.levels import Level
 from snapshots.models import Account, Guard, Kind, Operation, Server, Snapshot, State, Team, User
 from snapshots.text import readable, shown, stamp
 from snapshots.wire_words import in_our_words
@@ -179,7 +180,7 @@ def state_badge(operation: Operation) -> SafeString:
 
 
 @register.simple_tag
-def shield(level: Guard | guards.Level) -> SafeString:
+def shield(level: Guard | Level) -> SafeString:
     """A guard level, or what counts for a server."""
     guard = level if isinstance(level, Guard) else level.guard
     return badge(Look(guard.label, *GUARDS[guard]))

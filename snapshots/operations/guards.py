@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from snapshots.errors import Refused
-from snapshots.guards import Level, level, levels, people
+from snapshots.levels import Level, level, levels, people
 from snapshots.models import Approval, Guard, Kind, Operation, Reason, RestorePlan, Server, User
 from snapshots.operations.rules import check_typed
 from snapshots.permissions import APPROVE, may_now
