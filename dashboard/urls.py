@@ -15,6 +15,7 @@ from dashboard.views import (
     connecting,
     figures,
     first_run,
+    guards,
     health,
     help,
     invitations,
@@ -60,6 +61,7 @@ machines = [
     path("servers/<int:pk>/figures/", figures.of_server, name="server_figures"),
     path("servers/<int:pk>/start/", servers.start, name="start_server"),
     path("servers/<int:pk>/tags/", tags.change, name="server_tags"),
+    path("servers/<int:pk>/guard/", guards.of_server, name="server_guard"),
 ]
 copies = [
     path("snapshots/", snapshot_list.index, name="snapshots"),
@@ -102,6 +104,9 @@ people = [
     path("team/<int:pk>/", team.page, name="team"),
     path("team/<int:pk>/name/", team.rename, name="rename_team"),
     path("team/<int:pk>/rules/", rules.page, name="team_rules"),
+    path("team/<int:pk>/guard/", guards.of_team, name="team_guard"),
+    path("tags/<int:pk>/guard/", guards.of_tag, name="tag_guard"),
+    path("lowerings/<int:pk>/", guards.lowering, name="lowering"),
     path("team/<int:pk>/leave/", team.leave, name="leave_team"),
     path("team/<int:pk>/invite/", invitations.invite, name="invite"),
     path("members/<int:pk>/role/", team.role, name="change_role"),

@@ -35,10 +35,6 @@ def team_of(thing: Thing) -> Team:
     return thing.team if isinstance(thing, Tag) else thing.account.team
 
 
-def name_of(thing: Thing) -> str:
-    return f"#{thing}" if isinstance(thing, Tag) else str(thing)
-
-
 def set_level(thing: Thing, guard: str, *, actor: User, why: str = "") -> Lowering | None:
     """Say how well `thing` is guarded; empty, it is to say nothing. Raises `Refused`.
 
@@ -135,14 +131,14 @@ def _ask(thing: Thing, before: str, guard: str, actor: User, why: str) -> Loweri
     why = _words(why, field="why")
     if able(team, SET_RULES) in ([], [actor.pk]):
         raise Refused(_nobody_else(team), field="guard")
-    if waits := wishes(team).filter(**_which(thing)).first():
+    if waits := wishes(team).filter(**which(thing)).first():
         raise Refused(
             _("%(person)s asked for another level of %(what)s already. It waits to be decided.")
-            % {"person": waits.asked_by_name, "what": name_of(thing)},
+            % {"person": waits.asked_by_name, "what": thing.called},
             field="guard",
         )
     wish = Lowering.objects.create(
-        **_which(thing),
+        **which(thing),
         guard=guard,
         why=why,
         asked_by=actor,
@@ -158,15 +154,15 @@ def _ask(thing: Thing, before: str, guard: str, actor: User, why: str) -> Loweri
     return wish
 
 
-def wishes(team: Team) -> QuerySet[Lowering]:
+def wishes(*teams: Team | int) -> QuerySet[Lowering]:
     """What waits for a second person, the oldest first."""
-    rows = Lowering.objects.filter(team=team, state=Lowering.State.OPEN)
+    rows = Lowering.objects.filter(team__in=teams, state=Lowering.State.OPEN)
     return rows.filter(expires_at__gt=timezone.now()).order_by("pk")
 
 
 def approve(wish: Lowering, *, actor: User) -> None:
     """Let it happen. Raises `Refused`, also for who asked, and if it is too late."""
-    team, thing = wish.team, thing_of(wish)
+    team, thing = wish.team, wish.thing
     with events.audited(actor=actor, team=team, **_about(thing)), transaction.atomic():
         _lock(team)
         _check_right(actor, team)
@@ -196,7 +192,7 @@ def approve(wish: Lowering, *, actor: User) -> None:
 
 def reject(wish: Lowering, *, actor: User, words: str) -> None:
     """Say no, and why; who asked takes it back so. Raises `Refused`."""
-    team, thing = wish.team, thing_of(wish)
+    team, thing = wish.team, wish.thing
     with events.audited(actor=actor, team=team, **_about(thing)), transaction.atomic():
         _lock(team)
         _check_right(actor, team)
@@ -219,7 +215,7 @@ def expire() -> None:
         with transaction.atomic():
             is_ours = rows.filter(pk=wish.pk).update(state=Lowering.State.EXPIRED)
             if is_ours:
-                thing = thing_of(wish)
+                thing = wish.thing
                 events.record(
                     events.Verb.GUARD_LOWER_EXPIRED,
                     team=wish.team,
@@ -228,8 +224,16 @@ def expire() -> None:
                 )
 
 
-def thing_of(wish: Lowering) -> Thing:
-    return wish.server or wish.tag or wish.team
+def concerned(thing: Thing) -> list[Server]:
+    """The servers whose level `thing` says or could say: those that say nothing themselves."""
+    if isinstance(thing, Server):
+        return [thing]
+    rows = Server.objects.filter(guard="", gone_at=None, account__removed_at=None)
+    if isinstance(thing, Tag):
+        rows = rows.filter(tags=thing)
+    else:
+        rows = rows.filter(account__team=thing).exclude(tags__in=thing.tags.exclude(guard=""))
+    return list(rows.order_by("name", "pk"))
 
 
 def _check_right(actor: User, team: Team) -> None:
@@ -254,7 +258,7 @@ def _decide(wish: Lowering, state: Lowering.State, actor: User, words: str = "")
 
 def _end_wishes(thing: Thing, actor: User) -> None:
     """Another level was set: what was asked for before is not what anybody would approve now."""
-    Lowering.objects.filter(state=Lowering.State.OPEN, **_which(thing)).update(
+    Lowering.objects.filter(state=Lowering.State.OPEN, **which(thing)).update(
         state=Lowering.State.REJECTED,
         decided_by=actor,
         decided_by_name=str(actor)[:100],
@@ -273,7 +277,7 @@ def _words(text: str, *, field: str) -> str:
     return words
 
 
-def _which(thing: Thing) -> dict[str, Any]:
+def which(thing: Thing) -> dict[str, Any]:
     return {
         "team": team_of(thing),
         "server": thing if isinstance(thing, Server) else None,
@@ -287,4 +291,4 @@ def _about(thing: Thing) -> dict[str, Any]:
 
 
 def _told(thing: Thing, before: str, guard: str) -> dict[str, Any]:
-    return {"what": name_of(thing), "old_guard": before, "guard": guard, **_about(thing)}
+    return {"what": thing.called, "old_guard": before, "guard": guard, **_about(thing)}

@@ -180,9 +180,9 @@ def state_badge(operation: Operation) -> SafeString:
 
 
 @register.simple_tag
-def shield(level: Guard | Level) -> SafeString:
+def shield(level: str | Level) -> SafeString:
     """A guard level, or what counts for a server."""
-    guard = level if isinstance(level, Guard) else level.guard
+    guard = level.guard if isinstance(level, Level) else Guard(level)
     return badge(Look(guard.label, *GUARDS[guard]))
 
 

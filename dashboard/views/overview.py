@@ -18,11 +18,12 @@ from dashboard.live import Fragment
 from dashboard.plots import FRESH
 from dashboard.teams_here import here
 from dashboard.tray import tray
-from snapshots import operations
-from snapshots.models import Account, Kind, Operation, Server, Snapshot, State, Webhook
+from snapshots import guards, operations
+from snapshots.models import Account, Kind, Lowering, Operation, Server, Snapshot, State, Webhook
 from snapshots.models.operation import HOLDING, OPEN
 from snapshots.permissions import (
     MANAGE_WEBHOOKS,
+    SET_RULES,
     may,
     visible_accounts,
     visible_events,
@@ -69,6 +70,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
         "last_checked": oldest_look(accounts),
         "failed": failed(rows.filter(account__removed_at=None), now),
         "gone_webhooks": gone_webhooks(request),
+        "lowerings": lowerings(request),
         "events": list(events.order_by("-pk")[:10]),
         "looks": next_looks(accounts, now),
     }
@@ -79,7 +81,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
     checked = context["last_checked"]
     context["is_stale"] = bool(checked) and now - checked > LONG_AGO
     alarms = (
-        *("troubled", "doubtful", "failed", "slow", "gone_webhooks"),
+        *("troubled", "doubtful", "failed", "slow", "gone_webhooks", "lowerings"),
         *("without", "old", "full", "is_stale", "lost", "may_go"),
     )
     context["is_calm"] = not any(context[alarm] for alarm in alarms)
@@ -91,6 +93,15 @@ def gone_webhooks(request: HttpRequest) -> list[Webhook]:
     gone = here(request, visible_webhooks(request.user)).filter(off=Webhook.Off.GONE)
     user = request.user
     return [one for one in gone if one.member_id or may(user, MANAGE_WEBHOOKS, one.team_id)]
+
+
+def lowerings(request: HttpRequest) -> list[Lowering]:
+    """Guard levels that a second person is to lower, for who may set them."""
+    teams = [one for one in request.user.roles if may(request.user, SET_RULES, one)]
+    if not teams:
+        return []
+    rows = here(request, guards.wishes(*teams)).select_related("server", "tag", "team")
+    return list(rows[:LISTED])
 
 
 # -- servers --------------------------------------------------------------------------------------

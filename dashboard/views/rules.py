@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard.forms import Told
 from dashboard.proof import proven
 from dashboard.templatetags.ui import shown
+from dashboard.views import guards
 from dashboard.views.operations import posted, see_other
 from dashboard.views.team import found
 from snapshots import teams
@@ -69,7 +70,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             request, _("The rules are saved. They hold for what is asked from now on.")
         )
         return see_other(request, "team", team.pk)
-    context = {"team": team, "form": form}
+    context = {"team": team, "form": form} | guards.table(team)
     return render(request, "team/rules.html", context, status=422 if form.is_bound else 200)
 
 

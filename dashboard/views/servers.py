@@ -33,6 +33,7 @@ from snapshots.permissions import (
     DELETE,
     POWER,
     RESTORE,
+    SET_RULES,
     TAG,
     known_servers,
     may,
@@ -87,6 +88,7 @@ def about(server: Server, user: User) -> dict[str, Any]:
         },
         "tags": tags.of(server),
         "may_tag": not removed and may(user, TAG, team),
+        "may_guard": not removed and may(user, SET_RULES, team),
         "may_delete": not sealed and may(user, DELETE, team),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
@@ -31,3 +32,13 @@ class Guarded(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def called(self) -> str:
+        """What people call it, among things of other kinds."""
+        return str(self)
+
+    @property
+    def says(self) -> str | Promise:
+        """Its level in words."""
+        return Guard(self.guard).label if self.guard else _("nothing of its own")

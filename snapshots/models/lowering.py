@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from snapshots.models.guard import Guard
@@ -73,3 +74,16 @@ class Lowering(models.Model):
                 name="lowerings_that_wait",
             ),
         ]
+
+    @property
+    def thing(self) -> Server | Tag | Team:
+        return self.server or self.tag or self.team
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == self.State.OPEN and self.expires_at > timezone.now()
+
+    @property
+    def wanted(self) -> str | Promise:
+        """The level in words."""
+        return Guard(self.guard).label if self.guard else _("nothing of its own")

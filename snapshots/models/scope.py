@@ -31,6 +31,10 @@ class Tag(Guarded):
     def __str__(self) -> str:
         return self.word
 
+    @property
+    def called(self) -> str:
+        return f"#{self.word}"
+
 
 class Scope(models.Model):
     """The servers of `accounts`, and those that have one of `tags`; with neither, nothing.

@@ -24,6 +24,7 @@ from snapshots.models import (
     Batch,
     Delivery,
     Event,
+    Lowering,
     Membership,
     Operation,
     Pass,
@@ -145,6 +146,14 @@ def _world(stage: Stage, word: str, people: dict[str, Role]) -> World:
     by_role = {role: made[nick] for nick, role in people.items() if nick not in SPECIAL}
     _fleet(world, by_role[Role.OPERATOR], by_role[Role.RESTORER])
     _listeners(world, by_role[Role.VIEWER])
+    world.things["lowering"] = Lowering.objects.create(
+        team=team,
+        server=world.things["server"],
+        guard="careful",
+        why=f"why {word}",
+        asked_by=by_role[Role.OWNER],
+        asked_by_name=f"asker {word}",
+    )
     _people(world, by_role)
     return world
 
@@ -193,7 +202,9 @@ def _fleet(world: World, operator: User, restorer: User) -> None:
         good_by_name=f"witness {word}",
         good_why=f"good {word}",
     )
-    Tag.objects.create(team=world.team, word=f"tag-{word}").servers.add(free)
+    tag = Tag.objects.create(team=world.team, word=f"tag-{word}")
+    tag.servers.add(free)
+    world.things["tag"] = tag
     world.things["stopped server"] = server("stopped", status="stopped")
     world.things["paused account"] = an_account(
         world.team, f"paused {word}", paused="person", paused_by=operator, paused_at=now

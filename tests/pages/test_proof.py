@@ -11,7 +11,18 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard import proof
 from snapshots import invitations
-from snapshots.models import Account, Membership, Operation, Role, Snapshot, Tag, Team, Webhook
+from snapshots.models import (
+    Account,
+    Lowering,
+    Membership,
+    Operation,
+    Role,
+    Server,
+    Snapshot,
+    Tag,
+    Team,
+    Webhook,
+)
 from snapshots.models import Invitation as Invited
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
 from tests.pages.test_second_factor import code_of
@@ -57,7 +68,7 @@ DANGEROUS = {
     "take_snapshot",
     "replace_token", "remove_account", "team_rules", "invite", "change_role", "remove_member",
     "suspend_member", "resume_member", "server_tags", "withdraw_invitation", "leave_team",
-    "account_email",
+    "account_email", "server_guard", "tag_guard", "team_guard", "lowering",
     "add_webhook",
     "add_own_webhook", "webhook", "new_webhook_secret", "end_old_secret",
 } | proof.OF_ALLAUTH  # fmt: skip
@@ -222,6 +233,8 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
     member = Membership.objects.get(user=oscar)
     invited, _secret = invitations.invite(team, Role.VIEWER, actor=alice)
     hook = Webhook.objects.create(team=team, name="Chat", address="https://chat.example.com/")
+    tag = Tag.objects.create(team=team, word="prod")
+    wish = Lowering.objects.create(team=team, why="w", asked_by=oscar, asked_by_name="Oscar")
     return {
         "delete_snapshot": (
             f"/snapshots/{old.pk}/delete/",
@@ -278,6 +291,26 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
             {"seconds": "0"},
             "Change the rules of Northwind.",
         ),
+        "server_guard": (
+            f"/servers/{old.server_id}/guard/",
+            {"guard": "open"},
+            "Change the guard level of web-1.",
+        ),
+        "tag_guard": (
+            f"/tags/{tag.pk}/guard/",
+            {"guard": "open"},
+            "Change the guard level of #prod.",
+        ),
+        "team_guard": (
+            f"/team/{team.pk}/guard/",
+            {"guard": "open"},
+            "Change the guard level of Northwind.",
+        ),
+        "lowering": (
+            f"/lowerings/{wish.pk}/",
+            {"decision": "reject", "words": "No"},
+            "Decide about the guard level of Northwind.",
+        ),
         "suspend_member": (
             f"/members/{member.pk}/suspend/",
             {},
@@ -330,7 +363,8 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
 
 def everything() -> list[list[dict]]:
     """What all of that could change."""
-    kinds = (Operation, Snapshot, Account, Membership, Webhook, Invited, Team, Tag)
+    kinds = (Operation, Server, Snapshot, Account, Membership, Webhook, Invited, Team, Tag)
+    kinds = (*kinds, Lowering)
     return [list(kind.objects.order_by("pk").values()) for kind in kinds]
 
 
