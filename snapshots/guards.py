@@ -17,11 +17,11 @@ from django.utils import timezone
 from snapshots import events, levels
 from snapshots.errors import Refused
 from snapshots.levels import people
-from snapshots.models import Account, Guard, Lowering, Membership, Server, Tag, Team, User
+from snapshots.models import Account, Guard, Lowering, Server, Tag, Team, User
 from snapshots.models.guard import NEEDS_TWO
-from snapshots.models.people import SECOND_FACTORS
-from snapshots.permissions import APPROVE, SET_RULES, may_now, named, require, roles_with
+from snapshots.permissions import APPROVE, SET_RULES, able, may_now, named, require, roles_with
 from snapshots.said import gettext as _
+from snapshots.seconds import brought_in, second_persons
 from snapshots.teams import locked
 
 MOST = 100  # that expire in one go
@@ -94,7 +94,7 @@ def _write(thing: Thing, before: str, guard: str, *, by: str, is_approved: bool 
 
 def _check_enough(team: Team, guard: str) -> None:
     """Whoever stands alone would shut themselves out. Raises `Refused`."""
-    if guard == Guard.GUARDED and len(able(team, APPROVE)) < 2:
+    if guard == Guard.GUARDED and len(able(APPROVE, team)) < 2:
         raise Refused(
             _(
                 "On a guarded server somebody else approves each restore. In %(team)s only"
@@ -103,24 +103,15 @@ def _check_enough(team: Team, guard: str) -> None:
             % {"team": team.name, "people": named(team, roles_with(APPROVE))},
             field="guard",
         )
-    if guard == Guard.SEALED and len(able(team, SET_RULES)) < 2:
-        raise Refused(_nobody_else(team), field="guard")
-
-
-def _nobody_else(team: Team) -> str:
-    return _(
-        "To go below guarded takes two people who may set the rules. In %(team)s only %(people)s"
-        " may: make somebody else an admin or an owner first."
-    ) % {"team": team.name, "people": people(team)}
-
-
-def able(team: Team, right: str) -> list[int]:
-    """Who can use this right in `team` now, by their ids."""
-    present = Membership.objects.filter(team=team, suspended_at=None, user__is_active=True)
-    present = present.filter(role__in=roles_with(right))
-    if team.second_factor:
-        present = present.filter(user__authenticator__type__in=SECOND_FACTORS)
-    return sorted(set(present.values_list("user", flat=True)))
+    if guard == Guard.SEALED and len(able(SET_RULES, team)) < 2:
+        raise Refused(
+            _(
+                "To go below guarded takes two people who may set the rules. In %(team)s only"
+                " %(people)s may: make somebody else an admin or an owner first."
+            )
+            % {"team": team.name, "people": people(team)},
+            field="guard",
+        )
 
 
 # -- lowered by two -------------------------------------------------------------------------------
@@ -129,8 +120,16 @@ def able(team: Team, right: str) -> list[int]:
 def _ask(thing: Thing, before: str, guard: str, actor: User, why: str) -> Lowering:
     team = team_of(thing)
     why = _words(why, field="why")
-    if able(team, SET_RULES) in ([], [actor.pk]):
-        raise Refused(_nobody_else(team), field="guard")
+    if not second_persons(SET_RULES, team, actor.pk):
+        raise Refused(
+            _(
+                "To go below guarded takes a second person: somebody else who may set the rules in"
+                " %(team)s, and whom you neither let in nor gave their role within 24 hours. There"
+                " is nobody now."
+            )
+            % {"team": team.name},
+            field="guard",
+        )
     if waits := wishes(team).filter(**which(thing)).first():
         raise Refused(
             _("%(person)s asked for another level of %(what)s already. It waits to be decided.")
@@ -166,13 +165,7 @@ def approve(wish: Lowering, *, actor: User) -> None:
     with events.audited(actor=actor, team=team, **_about(thing)), transaction.atomic():
         _lock(team)
         _check_right(actor, team)
-        if wish.asked_by_id == actor.pk:
-            others = User.objects.filter(pk__in=able(team, SET_RULES)).exclude(pk=actor.pk)
-            names = ", ".join(str(one) for one in others.order_by("name")[:3])
-            raise Refused(
-                _("You asked for this yourself. Somebody else has to approve it: %(people)s.")
-                % {"people": names or _("nobody can at present")}
-            )
+        _check_second(wish, actor)
         if not may_now(wish.asked_by_id, SET_RULES, team.pk):
             raise Refused(
                 _("%(person)s, who asked for this, may not set the rules any more.")
@@ -234,6 +227,25 @@ def concerned(thing: Thing) -> list[Server]:
     else:
         rows = rows.filter(account__team=thing).exclude(tags__in=thing.tags.exclude(guard=""))
     return list(rows.order_by("name", "pk"))
+
+
+def _check_second(wish: Lowering, actor: User) -> None:
+    """Raises `Refused` unless `actor` is a second person to `wish`."""
+    asker = wish.asked_by_id or 0
+    names = ", ".join(str(one) for one in second_persons(SET_RULES, wish.team, asker)[:3])
+    words = {"person": wish.asked_by_name, "people": names or _("nobody at present")}
+    if asker == actor.pk:
+        raise Refused(
+            _("You asked for this yourself. Somebody else can approve it: %(people)s.") % words
+        )
+    if actor.pk in brought_in(wish.team_id, asker):
+        raise Refused(
+            _(
+                "%(person)s, who asked for this, let you in or changed your role less than 24 hours"
+                " ago, so you are no second person to it. Who can approve it: %(people)s."
+            )
+            % words
+        )
 
 
 def _check_right(actor: User, team: Team) -> None:

@@ -132,11 +132,12 @@ def may_now(user_id: int | None, right: str, team_id: int, server_id: int | None
     return any(right in TABLE[role] for (role,) in kept.ask("role now", write, values))
 
 
-def able(right: str, server: Server) -> list[User]:
+def able(right: str, team: Team, server: Server | None = None) -> list[User]:
     """Who may do this there, by name: everybody whom `may_now` lets."""
-    team = server.account.team
-    members = Membership.objects.filter(_reaching(server.pk), team=team, suspended_at=None)
-    members = members.filter(role__in=[role for role in Role if right in TABLE[role]])
+    members = Membership.objects.filter(team=team, suspended_at=None)
+    members = members.filter(role__in=roles_with(right))
+    if server is not None:
+        members = members.filter(_reaching(server.pk))
     found = User.objects.filter(pk__in=members.values("user"), is_active=True)
     if team.second_factor:
         found = found.filter(authenticator__type__in=SECOND_FACTORS).distinct()

@@ -92,13 +92,6 @@ def test_who_stands_alone_does_not_shut_themselves_out(server, team, alice):
         guards.set_level(server, "sealed", actor=alice)
 
 
-def test_where_the_team_asks_for_second_factors_who_has_none_does_not_count(server, team, alice):
-    member("Rosa", Role.RESTORER, team)
-    team.second_factor = True
-    team.save()
-    assert guards.able(team, "approve") == []
-
-
 # -- by two ---------------------------------------------------------------------------------------
 
 
@@ -146,15 +139,30 @@ def test_the_reason_is_needed_and_kept(server, alice, adam):
 
 def test_nobody_approves_what_they_asked_for(server, team, alice, adam):
     wish = lower(server, alice)
-    with pytest.raises(Refused, match=r"You asked for this yourself\. Somebody else .* it: Adam\."):
+    with pytest.raises(
+        Refused, match=r"You asked for this yourself\. Somebody else can approve it: Adam\."
+    ):
         guards.approve(wish, actor=alice)
     assert fresh(server).guard == "guarded"
 
 
 def test_it_is_not_asked_for_where_nobody_could_approve(server, alice, rosa):
-    with pytest.raises(Refused, match="only Alice may: make somebody else an admin"):
+    with pytest.raises(Refused, match=r"takes a second person: .* There is nobody now\."):
         lower(server, alice)
     assert not Lowering.objects.exists()
+
+
+def test_nor_by_somebody_whom_the_asker_has_just_made_one(stage, server, team, alice, rosa):
+    teams.change_role(Membership.objects.get(user=rosa), Role.ADMIN, actor=alice)
+    with pytest.raises(Refused, match="nor gave their role within 24 hours"):
+        lower(server, alice)
+    member("Adam", Role.ADMIN, team)
+    wish = lower(server, alice)
+    with pytest.raises(Refused, match=r"Alice, who .* no second person to it\. Who can .*: Adam\."):
+        guards.approve(wish, actor=rosa)
+    stage.later(hours=24)
+    again = lower(server, alice)
+    guards.approve(again, actor=rosa)
 
 
 def test_one_wish_for_a_thing_at_a_time(server, alice, adam):

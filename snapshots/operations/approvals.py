@@ -9,20 +9,18 @@ more: see `guards.objection`.
 from __future__ import annotations
 
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.core import signing
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from snapshots import events, queue
+from snapshots import queue, seconds
 from snapshots.errors import Refused
 from snapshots.models import (
     Account,
     Approval,
-    Event,
-    Invitation,
     Kind,
     Operation,
     Reason,
@@ -47,19 +45,12 @@ from snapshots.operations.rules import (
     check_typed,
 )
 from snapshots.operations.states import move
-from snapshots.permissions import APPROVE, BREAK_GLASS, able, may_now, require
+from snapshots.permissions import APPROVE, BREAK_GLASS, may_now, require
 from snapshots.said import gettext as _
+from snapshots.seconds import brought_in
 
 What = Approval.What
 SALT = "snapshots.operations.approvals"
-KNOWN_FOR = timedelta(hours=24)  # whom the asker brought in since is not a second person
-BROUGHT_IN = (
-    events.Verb.MEMBER_ADDED,
-    events.Verb.MEMBER_ROLE_CHANGED,
-    events.Verb.MEMBER_LIMITED,
-    events.Verb.MEMBER_UNLIMITED,
-    events.Verb.MEMBER_RESUMED,
-)
 
 
 # -- who ------------------------------------------------------------------------------------------
@@ -72,8 +63,7 @@ def approvers(restore: Operation) -> list[User]:
 
 def second_persons(server: Server, asker: int) -> list[User]:
     """Who could approve a restore of `server` that `asker` asks for."""
-    own = {asker, *_brought_in(server.account.team_id, asker)}
-    return [person for person in able(APPROVE, server) if person.pk not in own]
+    return seconds.second_persons(APPROVE, server.account.team, asker, server)
 
 
 def check_second(restore: Operation, actor: User) -> None:
@@ -84,7 +74,7 @@ def check_second(restore: Operation, actor: User) -> None:
             _("You asked for it, so somebody else has to approve it. %(people)s")
             % {"people": who(approvers(restore))}
         )
-    if actor.pk in _brought_in(restore.team_id, restore.asked_by_id or 0):
+    if actor.pk in brought_in(restore.team_id, restore.asked_by_id or 0):
         raise Refused(
             _(
                 "%(person)s, who asked for it, let you in or changed your role less than 24 hours"
@@ -100,15 +90,6 @@ def who(people: list[User]) -> str:
         return _("Nobody else can do that now; an owner can let it go on in an emergency.")
     names = ", ".join(str(person) for person in people[:5])
     return _("These can: %(names)s.") % {"names": names}
-
-
-def _brought_in(team: int, asker: int) -> set[int | None]:
-    """Whom `asker` let into the team, or made something else there, a short time ago."""
-    since = timezone.now() - KNOWN_FOR
-    invited = Invitation.objects.filter(team=team, invited_by=asker, accepted_at__gt=since)
-    told = Event.objects.filter(team=team, actor=asker, at__gt=since, verb__in=BROUGHT_IN)
-    changed = {data.get("member_id") for data in told.values_list("data", flat=True)}
-    return {*invited.values_list("accepted_by", flat=True), *changed}
 
 
 # -- what they read -------------------------------------------------------------------------------

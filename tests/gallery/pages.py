@@ -105,6 +105,8 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "server-refused-token": Shot(server("customer-204"), "finn"),
         "server-viewer": Shot(server("db-1"), "vera"),
         "server-tags": Shot(server("web-1", "tags/")),
+        "server-guard": Shot(server("web-1", "guard/")),
+        "server-sealed": Shot(server("build-7"), "rosa"),
         "server-figures": Shot(server("web-1", "figures/")),
         "snapshot": Shot(f"/snapshots/{snapshot('shop', 1)}/"),
         "snapshot-locked": Shot(f"/snapshots/{snapshot('db-1', 1)}/"),
@@ -132,6 +134,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         ),
         "take-several": Shot(f"/servers/snapshots/new/?{several}"),
         "restore": Shot(f"/snapshots/{snapshot('shop', 1)}/restore/", "rosa"),
+        "restore-open": Shot(f"/snapshots/{snapshot('cache-1')}/restore/", "rosa"),
         "restore-full": Shot(f"/snapshots/{snapshot('db-1', 1)}/restore/", "rosa"),
         "restore-stale": Shot(f"/snapshots/{snapshot('stage-2')}/restore/", "finn"),
         "restore-wrong": Shot(
@@ -160,6 +163,13 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "teams": Shot("/team/", "lena"),
         "team-new": Shot("/team/new/"),
         "team-name": Shot(f"/team/{northwind}/name/"),
+        "team-rules": Shot(f"/team/{northwind}/rules/"),
+        "tag-guard": Shot(f"/tags/{scene.lowering.tag_id}/guard/"),
+        "lowering": Shot(f"/lowerings/{scene.lowering.pk}/"),
+        "lowering-wrong": Shot(
+            f"/lowerings/{scene.lowering.pk}/", "alice", partial(press, button="#reject")
+        ),
+        "lowering-mine": Shot(f"/lowerings/{scene.lowering.pk}/", "adam"),
         "team-leave": Shot(f"/team/{northwind}/leave/"),
         "team-leave-viewer": Shot(f"/team/{northwind}/leave/", "vera"),
         "member-role": Shot(f"/members/{oscar}/role/"),

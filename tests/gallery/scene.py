@@ -20,10 +20,12 @@ from snapshots.models import (
     Batch,
     Delivery,
     Event,
+    Lowering,
     Operation,
     Role,
     Server,
     Snapshot,
+    Tag,
     Team,
     User,
     Webhook,
@@ -62,6 +64,7 @@ class Scene:
     batch: Batch
     webhook: Webhook
     own_webhook: Webhook
+    lowering: Lowering
     secret: str
 
 
@@ -104,6 +107,7 @@ def build() -> Scene:
     operations = dict(_operations(servers, people))
     batch = _batch(northwind, servers, people)
     _marks(servers["db-1"], people["rosa"])
+    lowering = _guards(servers, people["adam"])
     LINES.extend(_sign_ins(people["alice"], people["rosa"]))
     Event.objects.bulk_create(sorted(LINES, key=lambda line: line.at))
     LINES.clear()
@@ -117,6 +121,7 @@ def build() -> Scene:
         batch,
         webhook,
         own,
+        lowering,
         secret,
     )
 
@@ -412,6 +417,23 @@ def _webhooks(
 
 
 # -- what is said of snapshots --------------------------------------------------------------------
+
+
+def _guards(servers: dict[str, Server], by: User) -> Lowering:
+    """One of each level; that of a tag is to be lowered."""
+    team, said = servers["web-1"].account.team, {"guard_by_name": str(by)}
+    prod = Tag.objects.create(team=team, word="prod", guard="guarded", **said)
+    prod.servers.add(servers["db-2"], servers["mail-1"])
+    for name, guard in (("build-7", "sealed"), ("cache-1", "open")):
+        Server.objects.filter(pk=servers[name].pk).update(guard=guard, **said)
+    return Lowering.objects.create(
+        team=team,
+        tag=prod,
+        guard="careful",
+        why="The move to the new disks, until Friday",
+        asked_by=by,
+        asked_by_name=str(by),
+    )
 
 
 def _marks(server: Server, by: User) -> None:

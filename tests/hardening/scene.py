@@ -151,8 +151,16 @@ def _world(stage: Stage, word: str, people: dict[str, Role]) -> World:
         server=world.things["server"],
         guard="careful",
         why=f"why {word}",
-        asked_by=by_role[Role.OWNER],
+        asked_by=by_role[Role.ADMIN],
         asked_by_name=f"asker {word}",
+    )
+    Lowering.objects.create(
+        team=team,
+        why=f"why {word}",
+        state="rejected",
+        asked_by_name=f"asker {word}",
+        decided_by_name=f"decider {word}",
+        words=f"words {word}",
     )
     _people(world, by_role)
     return world
@@ -202,7 +210,10 @@ def _fleet(world: World, operator: User, restorer: User) -> None:
         good_by_name=f"witness {word}",
         good_why=f"good {word}",
     )
-    tag = Tag.objects.create(team=world.team, word=f"tag-{word}")
+    guarded = {"guard": "careful", "guard_by_name": f"setter {word}"}
+    tag = Tag.objects.create(team=world.team, word=f"tag-{word}", **guarded)
+    for row in (world.team, free):
+        type(row).objects.filter(pk=row.pk).update(**guarded)
     tag.servers.add(free)
     world.things["tag"] = tag
     world.things["stopped server"] = server("stopped", status="stopped")
