@@ -290,6 +290,41 @@ class DeleteSeveral(Ask):
         self.fields["typed"].label = _("Type “%(phrase)s” to confirm") % {"phrase": phrase}
 
 
+class Decision(Told):
+    """Of a second person. Several stand on one page, so their fields are told apart."""
+
+    def __init__(self, data: Any = None, *, server: Server) -> None:
+        super().__init__(data, auto_id=f"{type(self).__name__.lower()}_%s")
+        if typed := self.fields.get("typed"):
+            typed.label = _("Type %(name)s to confirm") % {"name": shown(server.name)}
+
+
+class Approve(Decision):
+    """`seen` is what the page of this very person showed of this very restore."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    typed = Needed(
+        strip=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+class Reject(Decision):
+    words = Needed(
+        label=gettext_lazy("Why not"),
+        help_text=gettext_lazy("Kept in the history, and told to whoever asked."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+class Emergency(Approve):
+    words = Needed(
+        label=gettext_lazy("Why it cannot wait"),
+        help_text=gettext_lazy("Kept in the history, and told to everybody in the team."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
 class Verdict(Told):
     happened = forms.TypedChoiceField(
         choices=[("yes", gettext_lazy("It happened")), ("no", gettext_lazy("It did not happen"))],

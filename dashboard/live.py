@@ -71,7 +71,7 @@ from django_htmx.http import trigger_client_event
 from dashboard import expected
 from dashboard.seen import Revisions, Since, accounts, read_token, revisions, write_token
 from dashboard.templatetags.ui import operation_title
-from dashboard.tray import is_held_up, moved, tray
+from dashboard.tray import FOR_PEOPLE, is_held_up, moved, tray
 from snapshots.estimates import Estimate, began_at, documented
 from snapshots.models import Operation, State
 
@@ -132,7 +132,8 @@ def pace_of(request: HttpRequest, scope: str) -> Pace:
         if operation.asked_by_id == request.user.pk and now < young:
             return Pace(OURS, young)
         if operation.state not in ON_THE_MOVE or not in_scope(operation, scope):
-            paces.append(Pace(WAITING if operation.state != State.NEEDS_PERSON else IDLE))
+            is_near = operation.state not in FOR_PEOPLE or is_subject(operation, scope)
+            paces.append(Pace(WAITING if is_near else IDLE))
         else:
             moving.append(operation)
     if ":" in scope:  # about one thing: what was learned of it

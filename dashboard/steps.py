@@ -13,7 +13,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from snapshots.models import Attempt, Kind, Operation, Reason, Sighting, State
+from snapshots.models import Approval, Attempt, Kind, Operation, Reason, Sighting, State
 from snapshots.operations import NO_NEED
 from snapshots.text import shown
 
@@ -40,12 +40,17 @@ def steps(
     attempts: Sequence[Attempt],
     child: Operation | None,
     turn_at: datetime | None = None,
+    approval: Approval | None = None,
 ) -> list[Step]:
-    """The operation step by step. `turn_at` is when its turn in the machine's line came."""
+    """The operation step by step. `turn_at` is when its turn in the machine's line came.
+
+    `approval` is what a second person said, where one was needed.
+    """
     sent, accepted, done = _reached(operation, attempts)
     before = [
         *([_needs_step(operation.needs)] if operation.needs else []),
         *_line_steps(operation, turn_at),
+        *_second_steps(operation, approval),
         *([_child_step(child)] if child else []),
     ]
     if sent == "current" and any(step.status in ("current", "unknown") for step in before):
@@ -137,6 +142,22 @@ def _line_steps(operation: Operation, turn_at: datetime | None) -> list[Step]:
     if operation.state == State.WAITING:
         return [Step(_("Waiting in line"), "current")]
     return [Step(_("Its turn came"), "done", turn_at)] if turn_at else []
+
+
+def _second_steps(operation: Operation, approval: Approval | None) -> list[Step]:
+    if approval is not None:
+        words = {
+            Approval.What.APPROVED: _("Approved by %(person)s"),
+            Approval.What.REJECTED: _("Rejected by %(person)s"),
+            Approval.What.EMERGENCY: _("Let go on by %(person)s alone, as an emergency"),
+        }[Approval.What(approval.what)] % {"person": shown(approval.by_name)}
+        status = "failed" if approval.what == Approval.What.REJECTED else "done"
+        return [Step(words, status, approval.at)]
+    if operation.state == State.AWAITING_APPROVAL:
+        return [Step(_("Waiting for a second person"), "current")]
+    if operation.reason == Reason.NOBODY_DECIDED:
+        return [Step(_("No second person decided in time"), "failed", operation.ended_at)]
+    return []
 
 
 def _child_step(child: Operation) -> Step:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from dashboard.hints import still_needed
 from snapshots.models import Kind, Operation, Snapshot, State
-from snapshots.models.operation import OPEN
+from snapshots.models.operation import HOLDING, OPEN
 from snapshots.operations import Recommended, recommend
 
 GAP = 3  # days without a snapshot from which on the timeline says so
@@ -139,7 +139,7 @@ def _by_snapshot(operations: Sequence[Operation]) -> _BySnapshot:
 
     return _BySnapshot(
         makers=of(Kind.CREATE),
-        acting=of(Kind.RESTORE, Kind.DELETE, states=OPEN),
+        acting=of(Kind.RESTORE, Kind.DELETE, states=(State.WAITING, *HOLDING)),
         deletions=of(Kind.DELETE, states=[State.SUCCEEDED]),
         back_to=of(Kind.RESTORE, states=[State.SUCCEEDED]),
     )

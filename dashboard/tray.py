@@ -14,10 +14,11 @@ from django.utils.safestring import SafeString
 from dashboard import cells
 from dashboard.seen import MOST_ROWS, Since, is_stopped, revisions
 from snapshots.models import Account, Operation, Server, State, User
-from snapshots.models.operation import HOLDING
+from snapshots.models.operation import OPEN
 from snapshots.permissions import visible_accounts, visible_operations
 
 LISTED = 10  # operations that the tray lists, those under way first; the rest is counted
+FOR_PEOPLE = State.AWAITING_APPROVAL, State.NEEDS_PERSON  # they wait for somebody to decide
 SILENCE = timedelta(seconds=15)  # a heartbeat or a due operation older than this is trouble
 
 
@@ -56,11 +57,11 @@ LATELY = f"""
             SELECT id, COUNT(*) OVER () AS in_all,
                 COUNT(CASE WHEN parent_id IS NULL AND state <> '{State.WAITING}' THEN 1 END)
                     OVER () AS holding,
-                COUNT(CASE WHEN parent_id IS NULL AND state = '{State.NEEDS_PERSON}' THEN 1 END)
+                COUNT(CASE WHEN parent_id IS NULL AND state IN ({_states(FOR_PEOPLE)}) THEN 1 END)
                     OVER () AS needing
-            FROM snapshots_operation WHERE state IN ({_states([State.WAITING, *HOLDING])})
+            FROM snapshots_operation WHERE state IN ({_states(OPEN)})
             AND ({{mine}})
-            ORDER BY CASE state WHEN '{State.NEEDS_PERSON}' THEN 0 ELSE 1 END, id DESC
+            ORDER BY CASE WHEN state IN ({_states(FOR_PEOPLE)}) THEN 0 ELSE 1 END, id DESC
             LIMIT {MOST_ROWS}
         ) under_way UNION ALL SELECT * FROM (
             SELECT id, 0, 0, 0 FROM snapshots_operation WHERE ended_at IS NOT NULL

@@ -11,6 +11,7 @@ from dashboard.views import (
     accounts,
     activity,
     address,
+    approvals,
     batches,
     connecting,
     figures,
@@ -82,6 +83,9 @@ changes = [
     path("operations/<int:pk>/receipt.json", receipts.as_json, name="receipt_json"),
     path("operations/<int:pk>/hold/", operations.hold, name="hold_operation"),
     path("operations/<int:pk>/release/", operations.release, name="release_operation"),
+    path("operations/<int:pk>/approve/", approvals.approve, name="approve_restore"),
+    path("operations/<int:pk>/reject/", approvals.reject, name="reject_restore"),
+    path("operations/<int:pk>/emergency/", approvals.break_glass, name="break_glass"),
     path("operations/<int:pk>/verdict/", operations.verdict, name="give_verdict"),
 ]
 history = [

@@ -12,6 +12,10 @@ from snapshots.models import Guard, Operation, State
 # What each state says, in the order in which people meet them.
 STATES = (
     (
+        State.AWAITING_APPROVAL,
+        _("A restore of a guarded server: somebody else has to approve it. Nothing was sent."),
+    ),
+    (
         State.WAITING,
         _("Stands in line behind another operation on the same server. Nothing was sent."),
     ),

@@ -20,20 +20,31 @@ from django_htmx.http import HttpResponseClientRedirect
 from dashboard import live
 from dashboard.addresses import posts_to
 from dashboard.deliveries import told
-from dashboard.forms import Verdict
+from dashboard.forms import Approve, Decision, Emergency, Reject, Verdict
 from dashboard.headlines import title
 from dashboard.live import Fragment
 from dashboard.proof import proven
 from dashboard.steps import call, showings, steps
 from snapshots import operations
-from snapshots.models import Kind, Operation, Server, State, User
-from snapshots.models.operation import NOT_SENT, OPEN
-from snapshots.permissions import POWER, require, visible_events, visible_operations, why_not
+from snapshots.errors import Refused
+from snapshots.models import Approval, Kind, Operation, Server, Snapshot, State, User
+from snapshots.models.operation import HOLDING, NOT_SENT
+from snapshots.operations import approvals
+from snapshots.permissions import (
+    BREAK_GLASS,
+    POWER,
+    may,
+    require,
+    visible_events,
+    visible_operations,
+    why_not,
+)
 from snapshots.text import readable
 
 MOST_SIGHTINGS = 500
 MOST_EVENTS = 50
-CANCELLABLE = (State.WAITING, *NOT_SENT)
+LINE = (State.WAITING, *HOLDING)
+CANCELLABLE = (State.AWAITING_APPROVAL, State.WAITING, *NOT_SENT)
 
 
 def see_other(request: HttpRequest, name: str, *args: object) -> HttpResponse:
@@ -62,7 +73,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     watch = live.watching(request, f"operation:{pk}")
     operation = find(request, pk)
     watch.ended = operation.is_ended
-    return show(request, operation, Verdict(), live=watch)
+    return show(request, operation, live=watch)
 
 
 @live.region("operation")
@@ -72,7 +83,7 @@ def page_regions(request: HttpRequest, pk: int, since: live.Since) -> Iterable[F
         context = about(operation, request.user)
         parts = ["_head", "_evidence"]
         if operation.revision > since.changed(operation.account_id):
-            parts.append("_verdict")  # only then: somebody may be typing in it
+            parts += ["_approval", "_verdict"]  # only then: somebody may be typing in it
         for part in parts:
             yield Fragment(f"operations/{part}.html", context)
     if operation.is_ended:
@@ -125,13 +136,13 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     form.tell(partial(operations.give_verdict, operation, actor=request.user))
     if form.is_valid():
         return see_other(request, "operation", operation.pk)
-    return show(request, operation, form, status=422)
+    return show(request, operation, form=form, status=422)
 
 
 def show(
-    request: HttpRequest, operation: Operation, form: Verdict, *, status: int = 200, **more: Any
+    request: HttpRequest, operation: Operation, *, status: int = 200, **more: Any
 ) -> HttpResponse:
-    context = about(operation, request.user) | {"form": form} | more
+    context = about(operation, request.user) | more
     lines = Q(event__in=[event.pk for event in context["events"]])
     context["told"] = told(lines | Q(batch=operation.batch_id) if operation.batch_id else lines)
     return render(request, "operations/page.html", context, status=status)
@@ -147,6 +158,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     )
     turn_at = next((event.at for event in events if event.verb.endswith(".turn")), None)
     right = operations.right_for(operation)
+    approval = Approval.objects.filter(operation=operation).first()
     undo, sealed = operations.way_back(operation), ""
     if undo == "there":
         sealed = operations.why_sealed(operation.server, operations.level(operation.server))
@@ -162,7 +174,8 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "title": title(operation),
         "why": full_stop(operation.why),
         "child": child,
-        "steps": steps(operation, attempts, child, turn_at),
+        "steps": steps(operation, attempts, child, turn_at, approval),
+        "approval": approval,
         "ahead": operations.line(operation),
         "together": together(operation),
         "call": call(operation),
@@ -179,7 +192,41 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "undo": undo,
         "sealed": sealed,
         "form": Verdict(),
+    } | (second_person(operation, user) if operation.state == State.AWAITING_APPROVAL else {})
+
+
+def second_person(restore: Operation, user: User) -> dict[str, Any]:
+    """The plan with the facts as they are now, and what this reader can do about it."""
+    snapshot = Snapshot.objects.select_related("server__account__team", "account__team").get(
+        operations=restore.pk
+    )
+    is_second, why_not_second = True, ""
+    try:
+        approvals.check_second(restore, user)
+    except Refused as refusal:
+        is_second, why_not_second = False, str(refusal)
+    return {
+        "plan": operations.plan(snapshot),
+        "snapshot": snapshot,
+        "server": snapshot.server,
+        "agreed": restore.plan,
+        "objection": approvals.objection(restore),
+        "people": approvals.who(approvals.approvers(restore)),
+        "is_second": is_second,
+        "is_asker": user.pk == restore.asked_by_id,
+        "why_not_second": why_not_second,
+        "may_break_glass": not is_second and may(user, BREAK_GLASS, restore.team),
+        "sealed_plan": approvals.sealed(restore, user),
+        "decision": None,
+        "forms": decisions(restore.server),
     }
+
+
+def decisions(server: Server, sent: Decision | None = None) -> dict[str, Decision]:
+    """The three forms, by what they do: `sent`, which was refused, among them."""
+    kinds: tuple[type[Decision], ...] = (Approve, Reject, Emergency)
+    forms = {kind.__name__.lower(): kind(server=server) for kind in kinds}
+    return forms | ({type(sent).__name__.lower(): sent} if sent else {})
 
 
 def together(operation: Operation) -> list[Operation]:
@@ -195,7 +242,7 @@ def start_offer(server: Server, user: User) -> dict[str, Any] | None:
     """ "Start it now?", for a server that is shown as stopped while nothing else is to happen."""
     if server.gone_at or server.account.removed_at or server.status != "stopped":
         return None
-    if Operation.objects.filter(lock_key=server.lock_key, parent=None, state__in=OPEN).exists():
+    if Operation.objects.filter(lock_key=server.lock_key, parent=None, state__in=LINE).exists():
         return None
     return {"why_not": why_not(user, POWER, server.account.team), "request_key": uuid4()}
 

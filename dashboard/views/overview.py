@@ -81,7 +81,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
     checked = context["last_checked"]
     context["is_stale"] = bool(checked) and now - checked > LONG_AGO
     alarms = (
-        *("troubled", "doubtful", "failed", "slow", "gone_webhooks", "lowerings"),
+        *("troubled", "doubtful", "wanted", "failed", "slow", "gone_webhooks", "lowerings"),
         *("without", "old", "full", "is_stale", "lost", "may_go"),
     )
     context["is_calm"] = not any(context[alarm] for alarm in alarms)
@@ -206,9 +206,10 @@ def next_looks(accounts: list[Account], now: datetime) -> Some:
 
 def under_way(rows: QuerySet[Operation]) -> dict[str, Some]:
     """What a person must look at, what goes on by itself, and what stands in line behind it."""
-    groups = {"doubtful": Some(), "running": Some(), "waiting": Some()}
+    groups = {"doubtful": Some(), "wanted": Some(), "running": Some(), "waiting": Some()}
     group = Case(
         When(state__in=DOUBTFUL, then=Value("doubtful")),
+        When(state=State.AWAITING_APPROVAL, then=Value("wanted")),
         When(state=State.WAITING, then=Value("waiting")),
         default=Value("running"),
     )

@@ -14,7 +14,7 @@ from dashboard.headlines import title
 from dashboard.steps import call, showings
 from dashboard.views.operations import find
 from snapshots import events
-from snapshots.models import Kind, Operation, RestorePlan, User
+from snapshots.models import Approval, Kind, Operation, RestorePlan, User
 from snapshots.permissions import visible_events
 
 
@@ -50,6 +50,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "operation": operation,
         "title": title(operation),
         "plan": RestorePlan.objects.filter(operation=operation).first(),
+        "approval": Approval.objects.filter(operation=operation).first(),
         "room": own.filter(kind=Kind.DELETE).first(),
         "safety": operation.children.select_related("snapshot").order_by("-pk").first(),
         "call": call(operation),
@@ -63,7 +64,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
 def plain(receipt: dict[str, Any]) -> dict[str, Any]:
     """Fit for JSON."""
     operation, plan, safety = receipt["operation"], receipt["plan"], receipt["safety"]
-    room = receipt["room"]
+    room, approval = receipt["room"], receipt["approval"]
     return {
         "what": receipt["title"],
         "operation": operation.pk,
@@ -83,6 +84,15 @@ def plain(receipt: dict[str, Any]) -> dict[str, Any]:
             "why_without_safety_snapshot": plan.why_without,
         }
         if plan
+        else None,
+        "second_person": {
+            "what": approval.what,
+            "who": approval.by_name,
+            "at": approval.at,
+            "words": approval.words,
+            "digest": approval.digest,
+        }
+        if approval
         else None,
         "safety_snapshot": {
             "operation": safety.pk,

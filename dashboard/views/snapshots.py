@@ -21,7 +21,9 @@ from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.servers import holder
 from snapshots import operations
-from snapshots.models import Kind, Operation, Snapshot, State, User
+from snapshots.guards import Level
+from snapshots.models import Guard, Kind, Operation, Snapshot, State, User
+from snapshots.operations import approvals
 from snapshots.permissions import (
     DELETE,
     DESCRIBE,
@@ -163,6 +165,13 @@ def what_stays(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
+def second_person(snapshot: Snapshot, guard: Level, user: User) -> str:
+    """Who could approve the restore that this reader asks for; empty if nobody has to."""
+    if guard.guard != Guard.GUARDED:
+        return ""
+    return approvals.who(approvals.second_persons(snapshot.server, user.pk))
+
+
 def confirm(
     request: HttpRequest, template: str, snapshot: Snapshot, form: Any, facts: dict[str, Any]
 ) -> HttpResponse:
@@ -171,6 +180,7 @@ def confirm(
     context = facts | {
         "guard": guard,
         "sealed": operations.why_sealed(snapshot.server, guard),
+        "second": second_person(snapshot, guard, request.user),
         "snapshot": snapshot,
         "server": snapshot.server,
         "form": form,

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from snapshots import operations, tokens
 from snapshots.models import User
+from snapshots.operations import approvals
 from tests.hardening.scene import PASSWORD, World
 
 Body = dict[str, Any]
@@ -41,6 +42,12 @@ def restoring(world: World, person: User | None) -> Body:
     seen = operations.plan(snapshot).sealed(person) if person else ""
     typed = snapshot.server.name
     return {"request_key": KEY, "seen": seen, "typed": typed, "safety_snapshot": "on"}
+
+
+def deciding(world: World, person: User | None) -> Body:
+    restore = world.things["awaiting_approval restore"]
+    seen = approvals.sealed(restore, person) if person else ""
+    return {"seen": seen, "typed": restore.server.name, "words": "It cannot wait."}
 
 
 def deleting(world: World, _person: User | None) -> Body:
@@ -132,6 +139,9 @@ ASKS: dict[str, Ask] = {
     "cancel_operation:restore": Ask(thing="queued restore"),
     "hold_operation": Ask(thing="queued restore"),
     "release_operation": Ask(thing="held restore"),
+    "approve_restore": Ask(deciding, "awaiting_approval restore"),
+    "reject_restore": Ask(deciding, "awaiting_approval restore"),
+    "break_glass": Ask(deciding, "awaiting_approval restore"),
     "receipt": Ask(thing="succeeded restore"),
     "receipt_json": Ask(thing="succeeded restore"),
     "give_verdict": Ask(always(happened="yes", words="I saw it."), "needs_person create"),

@@ -18,7 +18,7 @@ from django.test import Client
 from django.test.client import ClientHandler
 from django.utils import timezone
 
-from snapshots import invitations, teams
+from snapshots import invitations, operations, teams
 from snapshots.models import (
     Attempt,
     Batch,
@@ -28,6 +28,7 @@ from snapshots.models import (
     Membership,
     Operation,
     Pass,
+    RestorePlan,
     Role,
     Scope,
     Server,
@@ -227,6 +228,7 @@ def _fleet(world: World, operator: User, restorer: User) -> None:
         ("queued", "create", operator),
         ("queued", "restore", restorer),
         ("held", "restore", restorer),
+        ("awaiting_approval", "restore", restorer),
         ("running", "create", operator),
         ("needs_person", "create", operator),
         ("needs_person", "restore", restorer),
@@ -246,6 +248,11 @@ def _fleet(world: World, operator: User, restorer: User) -> None:
         made.asked_by_name = f"asker {word}"
         made.save()
         world.things[f"{state} {kind}"] = made
+        if state == "awaiting_approval":
+            facts = operations.plan(made.snapshot).facts
+            plan = RestorePlan(operation=made, facts=facts, shown_at=now, why_without=f"why {word}")
+            plan.digest = plan.agreed
+            plan.save()
         for verb in ("asked", state) if state in ("failed", "succeeded") else ("asked",):
             _line(world, f"{kind}.{verb}", by, of, operation=made, snapshot=made.snapshot)
     world.things["operation"] = world.things["queued create"]

@@ -16,7 +16,7 @@ def test_snapshots_and_backups_are_compared_by_what_is_documented(vera, client_o
 
 def test_every_state_a_person_can_meet_is_explained(vera, client_of):
     page = text(client_of(vera).get("/help/"))
-    reserved = {State.AWAITING_APPROVAL, State.HELD}
+    reserved = {State.HELD}
     for state in set(State) - reserved:
         assert f" {state.label} " in page
 
