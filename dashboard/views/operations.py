@@ -63,7 +63,7 @@ def posted(request: HttpRequest) -> QueryDict | None:
 
 
 def find(request: HttpRequest, pk: int) -> Operation:
-    rows = visible_operations(request.user).select_related("parent", "needs__server")
+    rows = visible_operations(request.user).select_related("parent", "needs__server", "approval")
     return get_object_or_404(rows, pk=pk)
 
 
@@ -158,7 +158,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     )
     turn_at = next((event.at for event in events if event.verb.endswith(".turn")), None)
     right = operations.right_for(operation)
-    approval = Approval.objects.filter(operation=operation).first()
+    approval: Approval | None = getattr(operation, "approval", None)
     undo, sealed = operations.way_back(operation), ""
     if undo == "there":
         sealed = operations.why_sealed(operation.server, operations.level(operation.server))

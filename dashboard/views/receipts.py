@@ -14,7 +14,7 @@ from dashboard.headlines import title
 from dashboard.steps import call, showings
 from dashboard.views.operations import find
 from snapshots import events
-from snapshots.models import Approval, Kind, Operation, RestorePlan, User
+from snapshots.models import Kind, Operation, RestorePlan, User
 from snapshots.permissions import visible_events
 
 
@@ -50,7 +50,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "operation": operation,
         "title": title(operation),
         "plan": RestorePlan.objects.filter(operation=operation).first(),
-        "approval": Approval.objects.filter(operation=operation).first(),
+        "approval": getattr(operation, "approval", None),
         "room": own.filter(kind=Kind.DELETE).first(),
         "safety": operation.children.select_related("snapshot").order_by("-pk").first(),
         "call": call(operation),

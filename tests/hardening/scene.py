@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from snapshots import invitations, operations, teams
 from snapshots.models import (
+    Approval,
     Attempt,
     Batch,
     Delivery,
@@ -253,6 +254,9 @@ def _fleet(world: World, operator: User, restorer: User) -> None:
             plan = RestorePlan(operation=made, facts=facts, shown_at=now, why_without=f"why {word}")
             plan.digest = plan.agreed
             plan.save()
+        if (kind, state) == ("restore", "succeeded"):
+            said = {"by_name": f"second {word}", "words": f"answer {word}"}
+            Approval.objects.create(operation=made, what="emergency", by=by, **said)
         for verb in ("asked", state) if state in ("failed", "succeeded") else ("asked",):
             _line(world, f"{kind}.{verb}", by, of, operation=made, snapshot=made.snapshot)
     world.things["operation"] = world.things["queued create"]

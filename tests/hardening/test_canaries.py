@@ -27,6 +27,7 @@ from tests.hardening.visits import PASSING, ready, undone, writes
 
 # Columns that hold no words of anybody's: codes, ids, seals and times of ours.
 CODES = {
+    "approval": "what digest",
     "account": "api_url sealed_token token_hint mirrored paused",
     "attempt": "outcome",
     "authenticator": "type",
@@ -38,6 +39,7 @@ CODES = {
     "invitation": "role secret_hash",
     "membership": "role suspended_by_name",
     "operation": "kind lock_key marker state reason remote_id",
+    "restoreplan": "digest",
     "scope": "",
     "tag": "guard",
     "team": "guard",

@@ -62,6 +62,9 @@ ACTIONS = {
     "/operations/{operation}/cancel/": "oscar",
     "/operations/{operation}/hold/": "oscar",
     "/operations/{operation}/release/": "oscar",
+    "/operations/{operation}/approve/": "oscar",
+    "/operations/{operation}/reject/": "oscar",
+    "/operations/{operation}/emergency/": "oscar",
     "/operations/{operation}/verdict/": "oscar",
 }
 RECEIPTS = ("/operations/{operation}/receipt/", "/operations/{operation}/receipt.json")
