@@ -21,7 +21,7 @@ from dashboard.templatetags.ui import shown
 from dashboard.views.operations import posted, see_other
 from dashboard.views.servers import holder
 from snapshots import operations
-from snapshots.guards import Level
+from snapshots.levels import Level
 from snapshots.models import Guard, Kind, Operation, Snapshot, State, User
 from snapshots.operations import approvals
 from snapshots.permissions import (
