@@ -119,7 +119,7 @@ def _check_enough(team: Team, guard: str) -> None:
 
 def _ask(thing: Thing, before: str, guard: str, actor: User, why: str) -> Lowering:
     team = team_of(thing)
-    why = _words(why, field="why")
+    why = _words(why, _("Please say why: the second person reads it."), field="why")
     if not second_persons(SET_RULES, team, actor.pk):
         raise Refused(
             _(
@@ -189,7 +189,8 @@ def reject(wish: Lowering, *, actor: User, words: str) -> None:
     with events.audited(actor=actor, team=team, **_about(thing)), transaction.atomic():
         _lock(team)
         _check_right(actor, team)
-        words = _words(words, field="words")
+        asked = _("Please say why: whoever asked for it reads it.")
+        words = _words(words, asked, field="words")
         _decide(wish, Lowering.State.REJECTED, actor, words)
         events.record(
             events.Verb.GUARD_LOWER_REJECTED,
@@ -278,10 +279,10 @@ def _end_wishes(thing: Thing, actor: User) -> None:
     )
 
 
-def _words(text: str, *, field: str) -> str:
+def _words(text: str, asked: str, *, field: str) -> str:
     words = " ".join(text.split())
     if not words:
-        raise Refused(_("Please say why: the second person reads it."), field=field)
+        raise Refused(asked, field=field)
     if len(words) > 500:
         raise Refused(
             _("The reason has %(count)d characters; 500 fit.") % {"count": len(words)}, field=field

@@ -45,14 +45,14 @@ STATES = (
 )
 # What each level asks for: for a restore, and for a deletion.
 GUARDS = (
-    (Guard.OPEN, _("A button confirms it"), _("A button confirms it")),
-    (Guard.CAREFUL, _("The server’s name is typed"), _("The snapshot’s name is typed")),
+    (Guard.OPEN, _("a button confirms it"), _("a button confirms it")),
+    (Guard.CAREFUL, _("the server’s name is typed"), _("the snapshot’s name is typed")),
     (
         Guard.GUARDED,
-        _("The server’s name is typed, and a second person approves"),
-        _("The snapshot’s name is typed"),
+        _("the server’s name is typed, and a second person approves"),
+        _("the snapshot’s name is typed"),
     ),
-    (Guard.SEALED, _("Not from here"), _("Not from here")),
+    (Guard.SEALED, _("not from here"), _("not from here")),
 )
 
 

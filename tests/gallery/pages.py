@@ -134,7 +134,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         ),
         "take-several": Shot(f"/servers/snapshots/new/?{several}"),
         "restore": Shot(f"/snapshots/{snapshot('shop', 1)}/restore/", "rosa"),
-        "restore-open": Shot(f"/snapshots/{snapshot('cache-1')}/restore/", "rosa"),
+        "restore-open": Shot(f"/snapshots/{snapshot(LONG_NAME)}/restore/", "rosa"),
         "restore-full": Shot(f"/snapshots/{snapshot('db-1', 1)}/restore/", "rosa"),
         "restore-stale": Shot(f"/snapshots/{snapshot('stage-2')}/restore/", "finn"),
         "restore-wrong": Shot(

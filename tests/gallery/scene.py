@@ -424,7 +424,7 @@ def _guards(servers: dict[str, Server], by: User) -> Lowering:
     team, said = servers["web-1"].account.team, {"guard_by_name": str(by)}
     prod = Tag.objects.create(team=team, word="prod", guard="guarded", **said)
     prod.servers.add(servers["db-2"], servers["mail-1"])
-    for name, guard in (("build-7", "sealed"), ("cache-1", "open")):
+    for name, guard in (("build-7", "sealed"), (LONG_NAME, "open")):
         Server.objects.filter(pk=servers[name].pk).update(guard=guard, **said)
     return Lowering.objects.create(
         team=team,

@@ -115,7 +115,7 @@ def test_whoever_sets_the_rules_seals_a_server_from_its_page(web, alice, adam, c
     assert address in client.get(f"/servers/{web.pk}/").content.decode()
     page = client.get(address)
     assert "As everything of Northwind, unless somebody says otherwise" in text(page)
-    assert "A restore: Not from here." in text(page)
+    assert "A restore: not from here." in text(page)
     answer = client.post(address, {"guard": "sealed"})
     assert (answer.status_code, answer.url) == (303, f"/servers/{web.pk}/")
     assert "Set on this server by Alice" in text(client.get(answer.url))
