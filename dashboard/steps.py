@@ -5,7 +5,7 @@ Pure: rows in, plain objects out. Nothing here asks the database or writes HTML.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
@@ -38,12 +38,13 @@ class Step(NamedTuple):
 def steps(
     operation: Operation,
     attempts: Sequence[Attempt],
-    child: Operation | None,
+    children: Sequence[Operation],
     turn_at: datetime | None = None,
     approval: Approval | None = None,
 ) -> list[Step]:
     """The operation step by step. `turn_at` is when its turn in the machine's line came.
 
+    `children` come before it under its lock, the first one first.
     `approval` is what a second person said, where one was needed.
     """
     sent, accepted, done = _reached(operation, attempts)
@@ -51,7 +52,7 @@ def steps(
         *([_needs_step(operation.needs)] if operation.needs else []),
         *_line_steps(operation, turn_at),
         *_second_steps(operation, approval),
-        *([_child_step(child)] if child else []),
+        *_child_steps(children),
     ]
     if sent == "current" and any(step.status in ("current", "unknown") for step in before):
         sent = "todo"
@@ -160,14 +161,21 @@ def _second_steps(operation: Operation, approval: Approval | None) -> list[Step]
     return []
 
 
-def _child_step(child: Operation) -> Step:
-    status = _status_of(child)
+def _child_steps(children: Sequence[Operation]) -> Iterator[Step]:
+    is_open = False
+    for child in children:
+        yield _child_step(child, "todo" if is_open else _status_of(child))
+        is_open = is_open or not child.is_ended
+
+
+def _child_step(child: Operation, status: str) -> Step:
     if child.kind == Kind.DELETE:
         return _room_step(child, status)
     words = {
         "done": _("Safety snapshot %(name)s is complete"),
         "failed": _("Safety snapshot %(name)s did not complete"),
         "current": _("Safety snapshot %(name)s first"),
+        "todo": _("Safety snapshot %(name)s first"),
         "unknown": _("Safety snapshot %(name)s: not known whether it is being taken"),
     }
     return Step(words[status] % {"name": shown(child.name)}, status, child.ended_at, child)

@@ -152,6 +152,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     """What the operation's page shows."""
     attempts = list(operation.attempts.all())
     child = operation.children.select_related("server", "snapshot").order_by("-pk").first()
+    room = child.children.first() if child else None
     sightings = operation.sightings.order_by("-begun_at")[:MOST_SIGHTINGS]
     events = list(
         visible_events(user).filter(operation=operation).order_by("-pk")[:MOST_EVENTS],
@@ -174,7 +175,9 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "title": title(operation),
         "why": full_stop(operation.why),
         "child": child,
-        "steps": steps(operation, attempts, child, turn_at, approval),
+        "steps": steps(
+            operation, attempts, [one for one in (room, child) if one], turn_at, approval
+        ),
         "approval": approval,
         "ahead": operations.line(operation),
         "together": together(operation),

@@ -137,6 +137,7 @@ def test_at_five_of_five_there_is_no_safety_snapshot_and_the_page_says_why(
     answer = client.get(address(old))
     page, sent = text(answer), form_on(answer, address(old))
     assert "No slot is free (5 of 5), so no safety snapshot can be taken before another" in page
+    assert "Take a snapshot of the current state first" not in page  # the choice below is that
     assert "safety_snapshot" not in sent
     for other in others:
         assert f'id="going-{other.pk}"' in answer.content.decode()
@@ -172,7 +173,9 @@ def test_at_five_of_five_one_confirmation_deletes_one_takes_the_net_and_restores
     safety = restoring.children.get()
     deletion = safety.children.get()
     assert (safety.kind, deletion.kind, deletion.snapshot) == ("create", "delete", others[3])
-    assert client.get(answer.url).status_code == 200
+    page = text(client.get(answer.url))
+    assert "First nightly-3 is deleted, to make room: now" in page
+    assert f"Safety snapshot {safety.name} first: to come" in page
 
 
 def test_who_may_not_restore_is_told_so_even_with_a_box_unticked(old, web, vera, client_of):
