@@ -212,6 +212,8 @@ def second_person(restore: Operation, user: User) -> dict[str, Any]:
         "plan": operations.plan(snapshot),
         "snapshot": snapshot,
         "server": snapshot.server,
+        "guard": operations.level(snapshot.server),
+        "maker": snapshot.operations.filter(kind=Kind.CREATE).order_by("-pk").first(),
         "agreed": restore.plan,
         "objection": approvals.objection(restore),
         "people": approvals.who(approvals.approvers(restore)),

@@ -53,6 +53,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
     servers, operations = scene.servers, scene.operations
     northwind, labs = scene.teams["northwind"].pk, scene.teams["labs"].pk
     oscar = scene.teams["northwind"].memberships.get(user=scene.people["oscar"]).pk
+    awaiting = operations["awaiting_approval restore wiki"].pk
     live, stale = scene.accounts["live"].pk, scene.accounts["stale"].pk
 
     def snapshot(name: str, at: int = 0) -> int:
@@ -124,6 +125,11 @@ def pages(scene: Scene) -> dict[str, Shot]:
             )
             for key, one in operations.items()
         },
+        "approval-second": Shot(f"/operations/{awaiting}/", "adam"),
+        "approval-wrong": Shot(f"/operations/{awaiting}/", "adam", partial(send, typed="web-1")),
+        "approval-viewer": Shot(f"/operations/{awaiting}/", "vera"),
+        "restore-guarded": Shot(f"/snapshots/{snapshot('wiki')}/restore/", "rosa"),
+        "receipt-awaiting": Shot(f"/operations/{awaiting}/receipt/", "adam"),
         "batch": Shot(f"/batches/{scene.batch.pk}/"),
         # asking
         "take": Shot(server("db-2", "snapshots/new/")),

@@ -22,6 +22,7 @@ from snapshots.models import (
     Event,
     Lowering,
     Operation,
+    RestorePlan,
     Role,
     Server,
     Snapshot,
@@ -260,6 +261,8 @@ def _operations(
         ("restore", "web-2", "running", rosa, ago(minutes=9), 0, {"snapshot": newest("web-2")}),
         ("create", "cache-1", "queued", alice, ago(seconds=8), 0, {"name": "before-upgrade"}),
         ("delete", "web-1", "waiting", rosa, ago(seconds=50), 0, {"snapshot": newest("web-1")}),
+        ("restore", "wiki", "awaiting_approval", rosa, ago(minutes=14), 0,
+         {"snapshot": newest("wiki"), "send_before": now + timedelta(minutes=226)}),
         ("create", "stage-1", "running", finn, ago(minutes=44), 0, {"slow_at": ago(minutes=30)}),
     ):  # fmt: skip
         yield f"{state} {kind} {name}", _told(kind, servers[name], state, by, at, seconds, **more)
@@ -280,7 +283,7 @@ def _told(
 ) -> Operation:
     """An operation asked for `at`, with its lines in the history and what was sent."""
     ended = at + timedelta(seconds=seconds) if seconds else None
-    unsent = {"queued", "waiting", "cancelled", "expired"}
+    unsent = {"awaiting_approval", "queued", "waiting", "cancelled", "expired"}
     sent = None if state in unsent else at + timedelta(seconds=2)
     verdict = "said_no" if more.get("reason") == "verdict" else state
     took = state in {"running", "succeeded"} and kind != "delete"
@@ -295,10 +298,13 @@ def _told(
     if kind == "create" and state == "succeeded":
         fields["snapshot"] = server.snapshots.filter(name=fields["name"]).first()
     operation = an_operation(kind, server, state, by, **fields)
-    verbs = ["asked", *(["sending"] if sent else []), *(["running"] if took else [])]
+    if state == "awaiting_approval":
+        _planned(operation)
+        state = verdict = "approval_wanted"
+    told = ["asked", *(["sending"] if sent else []), *(["running"] if took else [])]
     if state not in {"queued", "waiting", "running"}:
-        verbs.append(verdict)
-    for n, verb in enumerate(verbs):
+        told.append(verdict)
+    for n, verb in enumerate(told):
         _line(operation, verb, ended if verb == verdict and ended else at + timedelta(seconds=n))
     if sent:
         unclear = {"in_doubt", "needs_person", "not_applied"}
@@ -316,8 +322,20 @@ def _told(
     return operation
 
 
+def _planned(restore: Operation) -> None:
+    """What was confirmed; its server needs a second person."""
+    Server.objects.filter(pk=restore.server_id).update(
+        guard="guarded", guard_by_name="Alice Moreau"
+    )
+    assert restore.snapshot is not None
+    facts = verbs.plan(restore.snapshot).facts
+    kept = RestorePlan(operation=restore, facts=facts, shown_at=restore.created_at)
+    kept.digest = kept.agreed
+    kept.save()
+
+
 def _line(operation: Operation, verb: str, at: datetime) -> None:
-    asked = verb in {"asked", "cancelled", "said_no"}
+    asked = verb in {"asked", "cancelled", "said_no", "approval_wanted"}
     LINES.append(
         Event(
             at=at,
