@@ -90,7 +90,7 @@ def main(chosen: list[str]) -> int:
     with ExitStack() as stack:
         url = stack.enter_context(services.postgres()) if services.postgres_programs() else ""
         if chosen:
-            again = [one for one in chosen if one not in ONCE] if url else []
+            again = [one for one in chosen if not one.startswith(ONCE)] if url else []
             jobs = [Job("SQLite", chosen), *([Job("PostgreSQL", again, url)] if again else [])]
             results = [run(job) for job in jobs]
         else:
