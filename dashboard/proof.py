@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import wraps
+from secrets import token_urlsafe
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -25,6 +26,8 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal.auth import begin_authentication
 from allauth.socialaccount.models import SocialAccount
 from django import forms
+from django.contrib import messages
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render, resolve_url
@@ -33,7 +36,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard import sign_on, signins
@@ -43,7 +46,9 @@ from dashboard.tried import CodeAgain, PasskeyAgain
 from snapshots.models import User
 
 LASTS = 300  # seconds
+WAITS = 900  # seconds, for who signs in elsewhere
 _SESSION = "proved"  # who, and when
+_KEPT = "to-approve:"  # in the cache: for whom, where to, the sentence, and what was typed
 _OURS = "proof_"  # the names of this page's own fields begin with it
 _SECRETS = ("token", "password", "password1", "password2", "oldpassword")
 
@@ -244,6 +249,31 @@ def _carried(posted: QueryDict) -> list[tuple[str, str]]:
     ]
 
 
+def _keep(request: HttpRequest, sentence: str, carried: list[tuple[str, str]]) -> str:
+    """Where what was typed waits, while its person is away to sign in elsewhere.
+
+    Not in the session: coming back begins another.
+    """
+    kept = token_urlsafe(16)
+    told = [(name, value) for name, value in carried if name != "held"]
+    cache.set(_KEPT + kept, (request.user.pk, request.path, sentence, told), WAITS)
+    return f"{reverse('approve')}?{urlencode({'kept': kept})}"
+
+
+@require_safe
+def approve(request: HttpRequest) -> HttpResponse:
+    """Back from there: what is approved once more, and what was typed."""
+    kept = cache.get(_KEPT + request.GET.get("kept", "")[:40])
+    if kept is None or kept[0] != request.user.pk:
+        messages.warning(request, _("Nothing was done. What you had typed is not kept any more."))
+        return redirect("overview")
+    if not is_fresh(request):
+        return to_the_page(request, request.get_full_path())
+    _who, action, sentence, carried = kept
+    context = {"action": action, "sentence": sentence, "carried": carried}
+    return render(request, "account/approve.html", context)
+
+
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
@@ -256,9 +286,9 @@ def page(request: HttpRequest) -> HttpResponse:
     return _page(request, form, "", carried=[("next", onward)], status=status)
 
 
-def to_the_page(request: HttpRequest) -> HttpResponse:
+def to_the_page(request: HttpRequest, onward: str = "") -> HttpResponse:
     """django-allauth has an address for each kind of proof; ours has all of them."""
-    query = urlencode({"next": own_path(request, request.GET.get("next", ""))})
+    query = urlencode({"next": onward or own_path(request, request.GET.get("next", ""))})
     return redirect(f"{reverse('account_reauthenticate')}?{query}")
 
 
@@ -271,9 +301,11 @@ def _page(
     status: int,
 ) -> HttpResponse:
     is_signed_on = SocialAccount.objects.filter(user=request.user).exists()
+    place = sign_on.name() if is_signed_on else ""
+    onward = dict(carried).get("next") or request.path
     context = {
-        "sign_on": sign_on.name() if is_signed_on else "",
-        "onward": dict(carried).get("next") or request.path,
+        "sign_on": place,
+        "onward": _keep(request, sentence, carried) if place and sentence else onward,
         "form": form,
         "sentence": sentence,
         "carried": carried,

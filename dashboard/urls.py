@@ -121,6 +121,7 @@ people = [
     path("join/", invitations.join, name="join"),
     path("join/<str:secret>/", invitations.open_link, name="open_invitation"),
     path("auth/reauthenticate/", proof.page, name="account_reauthenticate"),
+    path("auth/reauthenticate/approve/", proof.approve, name="approve"),
     path("auth/2fa/reauthenticate/", proof.to_the_page, name="mfa_reauthenticate"),
     path(
         "auth/2fa/webauthn/reauthenticate/",

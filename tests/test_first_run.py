@@ -1,6 +1,7 @@
 """The first owner comes by the link in the log: once, while there is nobody, and nobody else."""
 
 import re
+import socket
 
 import pytest
 from django.core.management import call_command
@@ -210,6 +211,16 @@ def test_a_mail_server_that_fails_is_told(first, settings):
     first.post("/setup/mail/")
     page = text(first.get("/setup/"))
     assert "The mail server did not take it. ConnectionRefusedError" in page
+
+
+def test_the_page_speaks_to_no_mail_server_by_itself(first, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+        server.settimeout(0)
+        assert first.get("/setup/").status_code == 200
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 @pytest.mark.parametrize("address", ["/setup/", "/setup/mail/", "/setup/done/"])

@@ -54,7 +54,7 @@ HARMLESS = {
     "usersessions_list",
 }  # fmt: skip
 ONLY_READ = {
-    "live", "overview", "help", "figures", "accounts", "account", "servers", "server",
+    "approve", "live", "overview", "help", "figures", "accounts", "account", "servers", "server",
     "server_figures", "snapshots", "snapshot", "batch", "operation", "activity", "team_index",
     "team", "open_invitation", "open_first_run", "setup_done",
     "webhooks", "healthz", "readyz", "mfa_index", "mfa_list_webauthn",

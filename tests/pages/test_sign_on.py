@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -206,13 +207,36 @@ def test_a_fresh_one_does(issuer, rosa, old, client):
     rosa.save()
     sign_on(client, issuer, ROSA)
     address = f"/snapshots/{old.pk}/restore/"
-    page = client.post(address, {"typed": "web-1"}).content.decode()
+    typed = form_on(client.get(address), address) | {"typed": "web-1"}
+    page = client.post(address, typed).content.decode()
     again = re.search(r'action="/auth/oidc/sso/login/([^"]+)"', page)[1].replace("&amp;", "&")
     there = sign_on(client, issuer, ROSA, again)
     assert (issuer.asked[-1]["prompt"], issuer.asked[-1]["max_age"]) == ("login", "0")
-    assert there.url == address
-    sent = form_on(client.get(address), address) | {"typed": "web-1"}
-    assert client.post(address, sent).status_code == 303
+    page = client.get(there.url)
+    assert "Overwrite web-1 with pre-upgrade, for ever." in text(page)
+    assert client.post(address, form_on(page, address)).status_code == 303
+
+
+def test_what_was_typed_waits_for_whoever_typed_it_and_not_for_ever(
+    issuer, rosa, old, client, client_of, vera, time_machine
+):
+    time_machine.move_to("2026-11-23T14:02:00Z", tick=False)
+    sign_on(client, issuer, ROSA)
+    address = f"/snapshots/{old.pk}/restore/"
+    sent = {"typed": "web-1", "words": "why", "token": "vps_of_rosa", "held": "a seal"}
+    page = client.post(address, sent).content.decode()
+    there = unquote(re.search(r"next=([^\"]+approve[^\"]+)", page)[1])
+    assert client.get(there).url.startswith("/auth/reauthenticate/?next=%2F")
+    back = sign_on(client, issuer, ROSA, f"?auth_params=prompt%3Dlogin%26max_age%3D0&next={there}")
+    page = client.get(back.url)
+    assert form_on(page, address) | {"csrfmiddlewaretoken": ""} == {
+        "csrfmiddlewaretoken": "",
+        "typed": "web-1",
+        "words": "why",
+    }
+    assert client_of(vera).get(there).url == "/"
+    time_machine.shift(901)
+    assert client.get(there).url == "/"
 
 
 def test_an_issuer_that_did_not_ask_again_proves_nothing(issuer, rosa, old, client):
