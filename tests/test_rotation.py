@@ -103,21 +103,23 @@ def test_a_rotation_that_is_killed_loses_nothing_and_goes_on(team: Team, setting
         row.save(update_fields=["sealed_token"])
     connection.close()
     settings.TOKEN_KEYS = [NEW, *old]
-    with _rotating(settings.TOKEN_KEYS) as process:
+    with rotating(settings.TOKEN_KEYS) as process:
         while rotation.left() > TOKENS - 200:
             time.sleep(0.002)
         process.kill()
     assert 0 < rotation.left() < TOKENS
     assert all(row.has_token(f"vps_{row.identity}") for row in Account.objects.all())
-    with _rotating(settings.TOKEN_KEYS) as process:
+    with rotating(settings.TOKEN_KEYS) as process:
         assert process.wait(60) == 0
     settings.TOKEN_KEYS = [NEW]
     assert all(row.has_token(f"vps_{row.identity}") for row in Account.objects.all())
 
 
-def _rotating(keys: list[bytes]) -> subprocess.Popen[bytes]:
-    environment = os.environ | {
-        "DATABASE_URL": database_url(),
-        "TOKEN_KEYS": ",".join(b64encode(key).decode() for key in keys),
-    }
+def told(keys: list[bytes]) -> str:
+    """As the environment says them."""
+    return ",".join(b64encode(key).decode() for key in keys)
+
+
+def rotating(keys: list[bytes]) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"DATABASE_URL": database_url(), "TOKEN_KEYS": told(keys)}
     return subprocess.Popen([sys.executable, "manage.py", "rotate_keys"], env=environment)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from snapshots import first_run, inventory
 from snapshots.models import Account, Server, Snapshot
+from tests.pages.test_second_factor import code_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a long enough one"
@@ -31,6 +32,16 @@ def is_accessible(page):
     found = Axe().run(page, options={"preload": False}).response["violations"]
     page.complaints.clear()  # axe itself sets styles
     assert [(rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in found] == []
+
+
+def give_code(page, secret, button):
+    """A code lasts half a minute, which may end on the way: then the next one."""
+    for _ in range(2):
+        page.fill("#id_code", code_of(secret))
+        page.click(button)
+        page.wait_for_load_state()
+        if not page.locator("#id_code").count():
+            return
 
 
 def invite(page, role, *, tags=(), accounts=()):
@@ -68,6 +79,18 @@ def test_a_new_installation_becomes_a_team_with_different_rights(db, visit, toke
     page.click("#begin")
     page.wait_for_selector("text=Northwind is created, and it is yours.")
     is_accessible(page)
+
+    # The second factor
+    page.click("#second-factor")
+    page.click("#app-on")
+    is_accessible(page)
+    secret = page.inner_text("#secret")
+    give_code(page, secret, "main form button[type=submit]")
+    assert page.locator("#codes li").count() == 10
+    is_accessible(page)
+    page.click("#done")
+    assert "on" in page.inner_text("section:has(#app-title) .chip")
+    page.click("#go-on")
 
     # The account
     page.click("#connect")
@@ -136,6 +159,17 @@ def test_a_new_installation_becomes_a_team_with_different_rights(db, visit, toke
     page.wait_for_selector("text=Rosa is let in again.")
     rosa.goto("/servers/")
     assert rosa.locator("#table tbody tr").count() == 1
+
+    # With a password alone she is not in again
+    page.context.clear_cookies()
+    page.goto("/auth/login/")
+    page.fill("[name=login]", "alice@example.com")
+    page.fill("[name=password]", PASSWORD)
+    page.click("#sign-in")
+    page.goto("/team/")  # the password alone opens nothing
+    assert page.locator("#second").count() == 1
+    give_code(page, secret, "#second")
+    page.wait_for_selector("#me-button")
     assert page.complaints == rosa.complaints == []
 
 

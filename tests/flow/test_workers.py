@@ -6,9 +6,10 @@ import time
 
 import redis
 
-from snapshots import accounts
-from snapshots.models import Operation, Server, State
+from snapshots import accounts, rotation
+from snapshots.models import Operation, Server, State, Webhook
 from tests.conftest import delete, fresh, restore, take
+from tests.test_rotation import NEW, rotating, told
 
 ON_THE_WAY = (State.RUNNING, State.SUCCEEDED)
 
@@ -89,6 +90,39 @@ def test_a_worker_shows_that_it_lives(works, account):
     assert heartbeat.stat().st_mtime == last
     os.killpg(works.running["worker"].pid, signal.SIGCONT)
     works.wait_for(lambda: heartbeat.stat().st_mtime > last)
+
+
+def test_keys_are_changed_beside_the_workers_and_a_kill_in_between_loses_nothing(
+    works, provider, server, oscar, team, settings, monkeypatch
+):
+    old, hooks = settings.TOKEN_KEYS, 600
+
+    def from_now_on(*keys):
+        settings.TOKEN_KEYS = list(keys)
+        monkeypatch.setenv("TOKEN_KEYS", told(settings.TOKEN_KEYS))
+        works.kill("worker")
+        works.start("worker")
+
+    for row in Webhook.objects.bulk_create(
+        Webhook(team=team, name=str(n), address=f"https://{n}.example/") for n in range(hooks)
+    ):
+        Webhook.objects.filter(pk=row.pk).update(sealed_secret=row.seal(f"whsec_{row.name}"))
+    from_now_on(NEW, *old)
+    first = take(server, oscar, "first")
+    with rotating(settings.TOKEN_KEYS) as process:
+        works.wait_for(lambda: rotation.left() < hooks - 100)
+        process.kill()
+    assert 0 < rotation.left() < hooks
+    works.wait_for_state(first, State.SUCCEEDED)
+    second = take(server, oscar, "second")
+    with rotating(settings.TOKEN_KEYS) as process:
+        assert process.wait(60) == 0
+    works.wait_for_state(second, State.SUCCEEDED)
+    from_now_on(NEW)
+    works.wait_for_state(take(server, oscar, "third"), State.SUCCEEDED)
+    opened = {row.name: row.signing_secrets()[0].reveal() for row in Webhook.objects.all()}
+    assert opened == {str(n): f"whsec_{n}" for n in range(hooks)}
+    assert applied(provider, "POST", "/snapshots/") == 3
 
 
 def test_an_account_that_hangs_delays_none_of_forty_nine_others(works, provider, team, alice):
