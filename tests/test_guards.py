@@ -2,7 +2,7 @@
 
 import pytest
 
-from snapshots import guards, levels, tags, teams
+from snapshots import guards, levels, operations, tags, teams
 from snapshots.errors import NotAllowed, Refused
 from snapshots.events import line
 from snapshots.models import Event, Guard, Lowering, Membership, Role, State, Tag
@@ -270,3 +270,22 @@ def test_of_an_approval_and_the_loss_of_the_right_one_is_first(server, team, ali
     assert was_first == ("guard.lowered" in lines)
     if was_first:
         assert lines.index("guard.lowered") < lines.index("member.role_changed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_restore_that_goes_out_and_the_seal_one_is_first(
+    stage, snapshot, team, rosa, alice, adam
+):
+    """The claim reads the level after it has locked the account, which a new level locks first."""
+    operation = restore(snapshot, rosa)
+    at_once(
+        lambda: operations.send(operation.pk),
+        lambda: guards.set_level(team, "sealed", actor=alice),
+    )
+    lines = list(Event.objects.order_by("pk").values_list("verb", flat=True))
+    was_sent = fresh(operation).state == State.RUNNING
+    assert bool(stage.provider.calls("POST", "/restore/")) == was_sent
+    if was_sent:
+        assert lines.index("restore.sending") < lines.index("guard.set")
+    else:
+        assert fresh(operation).reason == "sealed"
