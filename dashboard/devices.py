@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -33,9 +34,16 @@ def known(request: HttpRequest) -> dict[str, str]:
         return {}
 
 
+def network(address: str) -> str:
+    """Who has one address of the newer kind has the 64 bits after its network's."""
+    if ":" not in address:
+        return address
+    return str(ip_network(f"{address}/64", strict=False))
+
+
 def counted(request: HttpRequest, email: str) -> tries.Counted:
     """What a try to sign in as `email` from here counts for."""
-    email, address = email.strip().lower(), client_address(request)
+    email, address = email.strip().lower(), network(client_address(request))
     if devices := known(request):
         pk = User.objects.filter(email=email, pk__in=devices).values_list("pk", flat=True).first()
         if pk is not None:

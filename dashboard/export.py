@@ -17,7 +17,10 @@ from django.utils import timezone
 PORTION = 500  # rows read, completed and written at a time
 TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 # Behind spaces too, and in the wide letters of East Asia: spreadsheets differ in what they skip.
-FORMULA = re.compile(r"\s*[-=+@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_SIGN = r"[-=+@\uff1d\uff0b\uff0d\uff20]"
+FORMULA = re.compile(rf"\s*{_SIGN}|[\t\r\n]")
+# Where the comma is a decimal point, a semicolon or a tab begins another cell within the text.
+INNER = re.compile(rf"(?<=[;\t\r\n])([^\S\t\r\n]*)(?={_SIGN})")
 
 Record = Iterable[Any]  # values in the order of the fields
 
@@ -80,4 +83,6 @@ def plain(value: Any) -> Any:
 
 def harmless(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula, as text."""
-    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+    if not isinstance(value, str):
+        return value
+    return ("'" if FORMULA.match(value) else "") + INNER.sub(r"\1'", value)

@@ -265,6 +265,10 @@ class Verb(models.TextChoices):
         "person.tries_untold",
         _("tries that have no line of their own, since such tries were last told: {number}"),
     )
+    PASSWORD_LINK = (
+        "person.password_link",
+        _("can choose a new password by a link that was made where this installation runs"),
+    )
     PASSWORD_SET = "person.password_set", _("set a new password")
     SIGN_ON_ADDED = "person.sign_on_added", _("signs in by {place} too, from now on")
     SESSIONS_ENDED = (

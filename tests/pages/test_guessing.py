@@ -148,6 +148,16 @@ def test_a_device_cannot_be_made_up(alice, hashed):
     assert len(hashed) == 5
 
 
+def test_whoever_has_a_network_of_their_own_is_one_address(alice, rosa, oscar, vera, hashed):
+    """A household has 2^64 addresses of the newer kind."""
+    people = (alice, rosa, oscar, vera)
+    for n in range(80):
+        attempt(Client(), people[n % 4].email, f"a wrong guess {n}", f"2001:db8:0:7:{n:x}::1")
+    assert len(hashed) == 20
+    attempt(Client(), alice.email, "a wrong guess", "2001:db8:0:8::1")
+    assert len(hashed) == 21
+
+
 def test_what_is_said_of_an_address_is_not_believed(alice, hashed):
     for n in range(50):
         Client().post(

@@ -7,8 +7,11 @@ import re
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.test import Client
 
+from snapshots import events
+from snapshots.models import Event
 from tests.conftest import fresh
 from tests.pages.factories import text
 
@@ -86,6 +89,21 @@ def test_an_unknown_address_is_told_the_same_and_gets_no_mail(alice, client):
     unknown = client.post("/auth/password/reset/", {"email": "nobody@example.com"}, follow=True)
     assert text(known) == text(unknown)
     assert [one.to for one in mail.outbox] == [[alice.email]]
+
+
+def test_without_a_mail_server_whoever_runs_it_makes_the_link(alice, client, capsys):
+    call_command("password_link", "--email", "Alice@example.com")
+    said = capsys.readouterr().out
+    assert "for half an hour" in said and mail.outbox == []
+    link = re.search(r"http://localhost:8000(/auth/password/reset/key/\S+)", said)[1]
+    assert "Your password is changed" in choose(client, link)
+    assert fresh(alice).check_password(NEW)
+    assert [events.line(one) for one in Event.objects.filter(actor=alice).order_by("pk")] == [
+        "Alice can choose a new password by a link that was made where this installation runs",
+        "Alice set a new password",
+    ]
+    with pytest.raises(CommandError, match="Nobody here has this address"):
+        call_command("password_link", "--email", "nobody@example.com")
 
 
 def test_who_is_kept_waiting_gets_in_by_the_mail(alice, client):

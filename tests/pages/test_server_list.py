@@ -246,6 +246,15 @@ def test_no_name_is_a_formula(account, alice, client_of, first):
     assert row["name"] == f"'{first}HYPERLINK(1)"
 
 
+@pytest.mark.parametrize("between", [";", "; ", "\t", "\n", ";\t"])
+def test_nor_is_what_follows_where_others_begin_a_cell(account, alice, client_of, between):
+    """A spreadsheet of another country takes the semicolon for the comma."""
+    a_server(account, f"web{between}=HYPERLINK(1)")
+    _answer, body = file(client_of(alice), format="csv")
+    (row,) = csv.DictReader(io.StringIO(body, newline=""))
+    assert row["name"] == f"web{between}'=HYPERLINK(1)"
+
+
 def test_a_file_is_whole_however_long_the_list_and_asks_little(account, alice, client_of):
     for n in range(1100):
         a_server(account, f"node-{n:04d}", remote_id=str(n))
