@@ -9,10 +9,12 @@ from snapshots.models import (
     Batch,
     Event,
     Invitation,
+    Lowering,
     Membership,
     Operation,
     Role,
     Snapshot,
+    Tag,
     Webhook,
 )
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, text
@@ -47,6 +49,10 @@ FORMS = {
     "/members/{member}/remove/": "alice",
     "/members/{member}/suspend/": "alice",
     "/servers/{server}/tags/": "alice",
+    "/servers/{server}/guard/": "alice",
+    "/tags/{tag}/guard/": "alice",
+    "/team/{team}/guard/": "alice",
+    "/lowerings/{lowering}/": "alice",
 }
 ACTIONS = {
     "/accounts/{account}/pause/": "alice",
@@ -105,6 +111,8 @@ def things(team, alice, oscar, vera):
         "team": team.pk,
         "member": Membership.objects.get(user=oscar).pk,
         "invitation": invitation.pk,
+        "tag": Tag.objects.create(team=team, word="canary-tag").pk,
+        "lowering": Lowering.objects.create(team=team, why="canary-why", asked_by=alice).pk,
     }
 
 
