@@ -65,6 +65,17 @@ def test_an_id_given_out_again_is_another_snapshot(stage, account, snapshot):
     assert [row.gone_at is None for row in rows.order_by("pk")] == [False, True]
 
 
+def test_an_incomplete_listing_is_not_believed_about_an_id_that_is_known(stage, account, snapshot):
+    with stage.provider.changing() as world:
+        world.snapshots[snapshot.remote_id].name = "another"
+    nightly = Snapshot.objects.get(name="nightly").remote_id
+    stage.provider.faults.add("partial", ids=[nightly], path="/snapshots/")
+    stage.look(account)
+    assert "not complete" in fresh(account).trouble
+    assert names(Snapshot, account) == ["nightly", "pre-upgrade"]
+    assert fresh(snapshot).gone_at is None
+
+
 def test_a_snapshot_taken_in_the_providers_panel_is_told_as_such(stage, account, server):
     assert not Event.objects.filter(verb="snapshot.found").exists()
     stage.provider.snapshot(server.remote_id, "by-hand")

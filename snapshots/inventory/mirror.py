@@ -75,6 +75,8 @@ def mirror_snapshots(
         if row and same_snapshot((row[1], row[2], row[5]), (server, item.name, born)):
             changes.note(row[-1], row[2:-1], listed)
             continue
+        if row and not listing.complete:
+            continue  # what says so may be as wrong as the rest of it
         if row:
             replaced.append(row[-1])
         shown = Snapshot.shown(item)
