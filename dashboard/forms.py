@@ -50,8 +50,12 @@ class Told(forms.Form):
         except NotAllowed:
             raise
         except Refused as refusal:
-            self.add_error(refusal.field if refusal.field in self.fields else None, str(refusal))
+            self.refuse(refusal)
         return None
+
+    def refuse(self, refusal: Refused) -> None:
+        """Its sentence beside the field that it is about, if there is one."""
+        self.add_error(refusal.field if refusal.field in self.fields else None, str(refusal))
 
 
 class Ask(Told):

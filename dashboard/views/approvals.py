@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
@@ -16,10 +14,10 @@ from dashboard.forms import Approve, Decision, Emergency, Reject
 from dashboard.proof import proven
 from dashboard.templatetags.ui import shown
 from dashboard.views import operations as pages
+from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Operation, State
 from snapshots.operations import approvals
 from snapshots.permissions import BREAK_GLASS, require
-from snapshots.text import readable
 
 
 def approving(request: HttpRequest, pk: int) -> str:
@@ -68,15 +66,17 @@ def break_glass(request: HttpRequest, pk: int) -> HttpResponse:
 def _decide(
     request: HttpRequest, pk: int, kind: type[Decision], verb: Callable[..., Any]
 ) -> HttpResponse:
-    """Do it, or show the page again with why not; what was typed stays."""
+    """Do it, or show the page again with why not; what was typed stays while it can be decided."""
     restore = pages.find(request, pk)
     form = kind(request.POST, server=restore.server)
-    if form.tells(partial(verb, restore, actor=request.user)):
-        return pages.see_other(request, "operation", pk)
-    restore = pages.find(request, pk)
-    if restore.state != State.AWAITING_APPROVAL:
-        for sentence in form.non_field_errors():
-            messages.warning(request, readable(sentence))
-        return pages.see_other(request, "operation", pk)
+    if form.is_valid():
+        try:
+            verb(restore, actor=request.user, **form.cleaned_data)
+            return pages.see_other(request, "operation", pk)
+        except Refused as refusal:
+            restore = pages.find(request, pk)
+            if isinstance(refusal, NotAllowed) or restore.state != State.AWAITING_APPROVAL:
+                raise
+            form.refuse(refusal)
     more = {"decision": form, "forms": pages.decisions(restore.server, form)}
     return pages.show(request, restore, status=422, **more)

@@ -30,6 +30,7 @@ from django.utils import timezone
 from snapshots import accounts, teams
 from snapshots.models import (
     Account,
+    Approval,
     Attempt,
     Batch,
     Delivery,
@@ -64,6 +65,7 @@ class Order:
     accounts: int = 4
     servers: int = 10  # of each account
     people: int = 6
+    guarded: int = 3  # each so-manieth server needs a second person
     app: str = "dashboard"  # the Celery app of the workers
     until_twice: bool = False  # end as soon as something was sent twice
 
@@ -204,6 +206,8 @@ def settle_in(town: Town, order: Order, notes: Notes) -> tuple[list[str], list[P
     shares = [[f"web-{n}-{m}" for m in range(order.servers)] for n in range(order.accounts)]
     pks, tokens = open_accounts(town, team, alice, shares, forgetful=1)
     servers = list(Server.objects.order_by("pk").values_list("pk", flat=True))
+    guarded = servers[:: order.guarded] if order.guarded else []
+    Server.objects.filter(pk__in=guarded).update(guard="guarded", guard_by_name="Alice")
     people: list[Person] = []
     for number in range(order.people):
         user = User.objects.create_user(f"person-{number}@example.com", PASSWORD, name=f"P{number}")
@@ -269,7 +273,9 @@ def undecided() -> list[Operation]:
     """What neither has ended nor waits for a person's word, nor stands behind what does."""
     connection.close()
     with_people = (State.NEEDS_PERSON, State.HELD)
-    left = Operation.objects.filter(state__in=OPEN).exclude(state__in=with_people)
+    left = Operation.objects.filter(state__in=OPEN).exclude(
+        state__in=(*with_people, State.AWAITING_APPROVAL)
+    )
     asked = Operation.objects.filter(state__in=with_people).values("lock_key")
     return list(left.exclude(lock_key__in=asked))
 
@@ -306,6 +312,10 @@ def about_clicks(notes: Notes) -> Iterator[str]:
         words = f"{click.what} by {click.who} ({click.path})"
         if click.accepted and click.key and click.key not in keys:
             yield f"{words} was accepted, and nothing is there"
+        if click.accepted and click.what in ("approve", "reject", "emergency"):
+            said = Approval.objects.filter(operation=int(click.path.split("/")[2]))
+            if not said.filter(what__startswith=click.what).exists():
+                yield f"{words} was accepted, and nothing is there"
         if click.accepted and click.what == "cancel":
             row = Operation.objects.get(pk=int(click.path.split("/")[2]))
             if row.state != State.CANCELLED and not row.stop_requested:

@@ -183,7 +183,9 @@ class Person(threading.Thread):
         twice, again = self.chance.random() < 0.1, self.chance.random()
         page = self.browser.read(f"/servers/{server}/")
         operations = re.findall(r'href="(/operations/\d+/)"', page)
-        if "Needs a person" in page and operations:
+        if "Needs approval" in page and operations and (again < 0.6 or self.only_judge.is_set()):
+            self.decide(operations)
+        elif "Needs a person" in page and operations:
             self.judge(operations)
         elif "Held" in page and operations and (again < 0.5 or self.only_judge.is_set()):
             self.think_over("release", operations)
@@ -215,7 +217,7 @@ class Person(threading.Thread):
                 form["stop_first"] = "on"
             self.browser.send("take", path, form, twice=twice)
 
-    def confirm(self, path: str, *, twice: bool) -> None:
+    def confirm(self, path: str, *, twice: bool) -> Click | None:
         """Restore or delete, by typing what the page asks for."""
         page = self.browser.read(path)
         if form := form_of(page, path):
@@ -225,7 +227,8 @@ class Person(threading.Thread):
                 form["safety_snapshot"] = "on"
             elif what == "restore":
                 form["why_without"] = "It is a campaign"
-            self.browser.send(what, path, form, twice=twice)
+            return self.browser.send(what, path, form, twice=twice)
+        return None
 
     def take_several(self) -> None:
         path = "/servers/snapshots/new/"
@@ -255,6 +258,15 @@ class Person(threading.Thread):
                 form = form_of(page, f"{operation}cancel/") or {}
                 self.browser.send(what, path, form)
 
+    def decide(self, operations: list[str]) -> None:
+        """Approve what others asked for, or say no."""
+        what = self.chance.choice(["approve", "approve", "approve", "reject"])
+        for operation in dict.fromkeys(operations):
+            page, path = self.browser.read(operation), f"{operation}{what}/"
+            if form := form_of(page, path):
+                form |= {"typed": typed(page)} if what == "approve" else {"words": "Not now"}
+                self.browser.send(what, path, form, twice=self.chance.random() < 0.2)
+
     def judge(self, operations: list[str]) -> None:
         """Say what happened. People may be wrong, so it does not matter what they say."""
         for operation in dict.fromkeys(operations):
@@ -265,7 +277,7 @@ class Person(threading.Thread):
 
 
 class Owner(Person):
-    """Puts in a new token where the provider refused the last one."""
+    """Puts in a new token where the provider refused the last one; at times breaks the glass."""
 
     def __init__(self, *args: Any, accounts: list[int], tokens: list[str]) -> None:
         super().__init__(*args)
@@ -275,6 +287,20 @@ class Owner(Person):
         for account, token in zip(self.accounts, self.tokens, strict=True):
             if "Token refused" in self.browser.read(f"/accounts/{account}/"):
                 self.replace(f"/accounts/{account}/token/", token)
+        if self.chance.random() < 0.3 and not self.only_judge.is_set():
+            self.break_glass(self.chance.choice(self.servers))
+
+    def break_glass(self, server: int) -> None:
+        """Ask for a restore, and do not wait for anybody where one would have to."""
+        page = self.browser.read(f"/servers/{server}/")
+        links = re.findall(r'"(/snapshots/\d+/restore/)"', page)
+        asked = self.confirm(self.chance.choice(links), twice=False) if links else None
+        if asked is None or not asked.accepted:
+            return
+        page, path = self.browser.read(asked.location), f"{asked.location}emergency/"
+        if form := form_of(page, path):
+            form |= {"typed": typed(page), "words": "It cannot wait"}
+            self.browser.send("emergency", path, form)
 
     def replace(self, path: str, token: str) -> None:
         if form := form_of(self.browser.read(path), path):

@@ -30,6 +30,7 @@ from snapshots.models import (
 )
 from snapshots.operations import approvals, epoch
 from snapshots.teams import Only
+from tests.campaigns.checker import complaints
 from tests.conftest import fresh, member, restore, take
 from tests.operations.test_meanwhile import meanwhile
 
@@ -270,6 +271,7 @@ def test_what_another_page_showed_is_no_approval(stage, snapshot, asked, bob, al
 
 
 def test_what_has_changed_since_it_was_asked_for_is_named(stage, asked, server, bob):
+    assert approvals.objection(asked) == ""
     stage.provider.outside.rename_server(server.remote_id, "web-2")
     stage.look(server.account)
     with pytest.raises(Refused, match=r"since Rosa asked: name of the server: web-1 → web-2\."):
@@ -477,3 +479,17 @@ def test_what_waits_in_a_database_that_was_put_back_may_have_been_sent(
 
 def lines(operation):
     return " ".join(line(event) for event in Event.objects.filter(operation=operation))
+
+
+def test_the_checker_of_the_campaigns_sees_what_went_out_without_one(stage, snapshot, rosa, bob):
+    Team.objects.update(guard="careful")
+    done = stage.send(restore(snapshot, rosa))
+    assert done.state == State.RUNNING
+    assert complaints(stage.provider.log) == []
+    Server.objects.filter(pk=done.server_id).update(guard="guarded")
+    assert complaints(stage.provider.log) == [
+        f"{done}: attempt 1 went out, and no second person had approved it"
+    ]
+    said = {"operation": done, "by": rosa, "at": done.created_at}
+    Approval.objects.create(**said, what="approved")
+    assert complaints(stage.provider.log) == [f"{done}: whoever asked for it approved it"]
