@@ -11,9 +11,9 @@ from snapshots import audit, guards, inventory, notices, operations, queue
 def tick() -> None:
     """Every two seconds: what time does, and who is due."""
     operations.sweep()
-    guards.expire()
     queue.announce("send", operations.due())
     queue.announce("observe", inventory.due())
+    guards.expire()  # last: nothing that is sent waits for it
 
 
 @shared_task(name="snapshots.send")
