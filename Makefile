@@ -38,7 +38,7 @@ faults: $(VENV)/.dev  ## strike everything, check, and write docs/faults-$(DB).m
 
 proof: export LONG_TESTS := 1
 proof: $(VENV)/.dev  ## the long form of the tests that have one: every status and body, many races, all stories of a restore (an hour)
-	@exec $(PY) -m tests.run tests/operations/test_answers.py tests/operations/test_races.py tests/pages/test_guessing.py tests/audit/test_chain.py tests/browser/test_trusted_restores.py
+	@exec $(PY) -m tests.run tests/operations/test_answers.py tests/operations/test_races.py tests/operations/test_approval_races.py tests/pages/test_guessing.py tests/audit/test_chain.py tests/browser/test_trusted_restores.py
 
 gallery: $(VENV)/.dev  ## take the pictures of docs/gallery.md and the README again
 	@exec $(PY) -m tests.gallery

@@ -52,18 +52,21 @@ KINDS = {
     "messages": (gettext_lazy("Webhooks"), ("webhook.",)),
 }
 OUTCOMES = {
-    "asked": (gettext_lazy("Asked for"), (".asked",)),
+    "asked": (gettext_lazy("Asked for"), (".asked", ".approval_wanted")),
     "moving": (
         gettext_lazy("Under way"),
         (
             *(".turn", ".sending", ".requeued", ".running", ".slow"),
-            *(".held", ".released", ".start_now", ".bare"),
+            *(".held", ".released", ".start_now", ".bare", ".approved", ".emergency", ".waiting"),
         ),
     ),
     "succeeded": (gettext_lazy("Succeeded"), (".succeeded", ".said_yes")),
     "failed": (gettext_lazy("Failed or not done"), (".failed", ".not_applied", ".said_no")),
     "doubt": (gettext_lazy("In doubt"), (".in_doubt", ".needs_person")),
-    "stopped": (gettext_lazy("Cancelled or expired"), (".cancelled", ".stop_asked", ".expired")),
+    "stopped": (
+        gettext_lazy("Cancelled, rejected or expired"),
+        (".cancelled", ".stop_asked", ".rejected", ".expired"),
+    ),
     "refused": (
         gettext_lazy("Refused"),
         ("refused", ".not_let_in", ".turned_away", ".not_known", ".tries_untold"),

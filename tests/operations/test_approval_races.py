@@ -37,7 +37,7 @@ def clear(operation):
 
 
 def test_of_an_approval_and_its_expiry_exactly_one_wins(stage, snapshot, rosa, bob):
-    for _ in range(so_many(6, 1000)):
+    for _ in range(so_many(6, 200)):
         operation = restore(snapshot, rosa)
         stage.later(hours=3, minutes=59, seconds=59)
         approve = approving(operation, bob)
@@ -49,7 +49,7 @@ def test_of_an_approval_and_its_expiry_exactly_one_wins(stage, snapshot, rosa, b
 
 
 def test_of_two_plans_for_one_server_one_is_let_go(snapshot, rosa, bob, alice):
-    for _ in range(so_many(4, 500)):
+    for _ in range(so_many(4, 200)):
         plans = [restore(snapshot, rosa) for _ in range(2)]
         answers = at_once(approving(plans[0], bob), approving(plans[1], alice))
         states = sorted(fresh(one).state for one in plans)
@@ -61,7 +61,7 @@ def test_of_two_plans_for_one_server_one_is_let_go(snapshot, rosa, bob, alice):
 
 
 def test_of_two_who_approve_at_once_one_does(snapshot, rosa, bob, alice):
-    for _ in range(so_many(4, 500)):
+    for _ in range(so_many(4, 200)):
         operation = restore(snapshot, rosa, safety_snapshot=True)
         answers = at_once(approving(operation, bob), approving(operation, alice))
         assert sum(isinstance(one, Refused) for one in answers) == 1
@@ -71,7 +71,7 @@ def test_of_two_who_approve_at_once_one_does(snapshot, rosa, bob, alice):
 
 
 def test_of_approval_and_cancel_the_cancel_is_never_undone(snapshot, rosa, bob):
-    for _ in range(so_many(4, 500)):
+    for _ in range(so_many(4, 200)):
         operation = restore(snapshot, rosa)
         approved, cancelled = at_once(
             approving(operation, bob),
@@ -86,7 +86,7 @@ def test_of_approval_and_cancel_the_cancel_is_never_undone(snapshot, rosa, bob):
 def test_whichever_comes_first_nothing_goes_out_on_the_word_of_who_lost_the_right(
     stage, snapshot, rosa, bob, alice
 ):
-    for _ in range(so_many(4, 500)):
+    for _ in range(so_many(4, 200)):
         operation = restore(snapshot, rosa)
         membership = Membership.objects.get(user=bob)
         approved, _ = at_once(
