@@ -300,9 +300,14 @@ class Mutation:
             connection.connection = None  # the parent's own: not to be closed either
         if code:
             changed = {(one.co_qualname, one.co_firstlineno): one for one in codes(code)}
-            for function in functions(importlib.import_module(module), module):
-                place = function.__code__.co_qualname, function.__code__.co_firstlineno
-                function.__code__ = changed.get(place, function.__code__)  # dataclasses write some
+            living = importlib.import_module(module)
+            for function in functions(living, module):
+                before = function.__code__
+                if after := changed.get((before.co_qualname, before.co_firstlineno)):
+                    # The cell that `super()` needs is there, whether or not it is still called.
+                    function.__code__ = after.replace(co_freevars=before.co_freevars)
+            for value in vars(living).values():
+                getattr(value, "cache_clear", int)()  # what was kept is of the unchanged code
 
 
 def main(arguments: list[str]) -> int:

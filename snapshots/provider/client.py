@@ -44,6 +44,7 @@ PowerAction = Literal["start", "stop", "restart", "hard_stop"]
 LISTING_LIMIT: Final = 32 * MIB
 PAGES: Final = 1000  # over all of which the same limit holds, and the same deadline
 TRIES: Final = 3
+SHARE: Final = 2 / 3  # of the time that is left: a try that hangs leaves some for another
 BACKOFF: Final = 0.1  # seconds, times the number of the try
 
 # With these an API says that it did nothing. Any other 4xx may come from something in between.
@@ -84,7 +85,7 @@ class Client:
             raise ValueError("the base URL is a scheme, a host and a path, nothing more")
         if not self._token.fits_a_header():
             raise ValueError("the token is empty or has characters that no token has")
-        requests.Request("GET", self._base).prepare()  # InvalidURL is a ValueError too
+        requests.PreparedRequest().prepare_url(self._base, None)  # InvalidURL is a ValueError too
         self._pool = Adapter(ca_file)
 
     def __repr__(self) -> str:
@@ -216,16 +217,14 @@ class Client:
     ) -> Answer:
         """The answer to a change, if its status is in `accepted`. Nothing here repeats."""
         request = requests.Request(method, url, json=body, headers=HEADERS).prepare()
-        adapter = Adapter(self._ca_file)  # its own, so its connection can only be a fresh one
         answer = exchange(
-            adapter,
+            Adapter(self._ca_file),  # its own, so its connection can only be a fresh one
             request,
             self._token,
             seconds=self._deadline,
             connect_seconds=self._connect_timeout,
             at_most=MIB,
         )
-        adapter.close()
         if not answer.connected:
             raise NotSent(f"The provider was not reached: {answer.problem}")
         if answer.problem:
@@ -307,12 +306,11 @@ class Client:
         while True:
             attempt += 1
             left = read_by - monotonic()
-            # Two thirds, so that a try that hangs leaves time for another.
             answer = exchange(
                 self._pool,
                 requests.Request("GET", url, headers=HEADERS).prepare(),
                 self._token,
-                seconds=left if attempt == TRIES else left * 2 / 3,
+                seconds=left if attempt == TRIES else left * SHARE,
                 connect_seconds=self._connect_timeout,
                 at_most=at_most,
                 keep_open=True,

@@ -21,6 +21,7 @@ import hashlib
 import http.client
 import json
 import logging
+import math
 import queue
 import re
 import socket
@@ -46,6 +47,7 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.util.retry import Retry
 
 MIB: Final = 1024 * 1024
+CHUNK: Final = 64 * 1024
 LONGEST_RETRY_AFTER: Final = 86400.0
 UNTRUSTED: Final = "its TLS certificate is not trusted"
 Resolver = Callable[..., Any]  # called, and answering, as socket.getaddrinfo
@@ -71,7 +73,8 @@ class Token:
         raise TypeError("a token is not to be pickled")
 
     def fits_a_header(self) -> bool:
-        return re.fullmatch(r"[!-~]+", self._value) is not None
+        """And into JSON as it is: spelt with a backslash it would not be found in an answer."""
+        return re.fullmatch(r"[!#-\[\]-~]+", self._value) is not None
 
     def header(self) -> str:
         return f"Bearer {self._value}"
@@ -150,7 +153,7 @@ class _Running:
 
     def hang_up(self) -> None:
         """Close now: `socket.close()` would wait for every file made of the socket."""
-        if self.sock is not None and (fd := self.sock.detach()) >= 0:
+        if self.sock is not None and (fd := self.sock.detach()) != -1:
             socket.close(fd)
 
 
@@ -256,7 +259,7 @@ class Adapter(HTTPAdapter):
     ) -> None:
         self._allows, self._resolver = allows, resolve
         self._context = _tls_context(ca_file or DEFAULT_CA_BUNDLE_PATH)
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=Retry(total=False))
+        super().__init__(max_retries=Retry(total=False))
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
@@ -284,10 +287,10 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
 
 
 def _fences(seconds: float) -> Iterator[tuple[int, int, int | bytes]]:
-    yield socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-    yield socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    yield socket.IPPROTO_TCP, socket.TCP_NODELAY, True
+    yield socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", True, 0)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        yield socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(seconds * 1000))
+        yield socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, math.ceil(seconds * 1000)
 
 
 def _resolve(resolver: Resolver, host: str, port: int | None, seconds: float) -> list[Any]:
@@ -300,7 +303,7 @@ def _resolve(resolver: Resolver, host: str, port: int | None, seconds: float) ->
         except Exception as error:
             found.put(error)
 
-    threading.Thread(target=look, name="resolve", daemon=True).start()
+    threading.Thread(target=look, daemon=True).start()
     try:
         answer = found.get(timeout=seconds)
     except queue.Empty:
@@ -334,8 +337,8 @@ def exchange(
     problem, body, too_large = "", bytearray(), False
     try:
         running.left()
-        response = adapter.send(request, stream=True, timeout=seconds, proxies={})
-        while chunk := response.raw.read(min(64 * 1024, at_most + 1), decode_content=False):
+        response = adapter.send(request, timeout=seconds, proxies={})
+        while chunk := response.raw.read(CHUNK, decode_content=False):
             body += chunk
             if len(body) > at_most:
                 raise _TooLarge
@@ -349,7 +352,7 @@ def exchange(
             running.hang_up()
     if response is None:
         return Answer(running.connected, problem=problem or "there was no answer")
-    digest = hashlib.sha256(body).hexdigest() if known is not None and not problem else ""
+    digest = hashlib.sha256(body).hexdigest() if known is not None else ""
     text: str
     data: object
     if problem:
@@ -384,7 +387,7 @@ def _read(response: requests.Response, body: bytes, token: Token | None) -> tupl
         text = token.hide(text)
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
         if "\\" in text:
-            plain = json.dumps(data, ensure_ascii=False)
+            plain = json.dumps(data)
             if token.hide(plain) != plain:
                 return "", NOT_JSON  # the token, spelt with escapes
         return text, data

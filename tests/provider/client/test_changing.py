@@ -92,6 +92,13 @@ def test_a_restore_as_documented_is_accepted(listening: Listen, talking_to: Talk
     assert peer.bodies == [None]
 
 
+def test_a_restore_may_say_nothing_of_its_status_and_not_too_much_of_the_servers(
+    listening: Listen, talking_to: Talk
+) -> None:
+    body = without(RESTORED, "status") | {"server": {"id": 12345, "status": "x" * 100}}
+    assert restore(talking_to(listening(answer(200, body)))).result.server_status == "x" * 64
+
+
 def test_a_delete_as_documented_is_accepted(listening: Listen, talking_to: Talk) -> None:
     peer = listening(answer(204))
     assert delete(talking_to(peer)) == Accepted(204, "", None)

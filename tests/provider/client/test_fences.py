@@ -38,12 +38,13 @@ class Healing:
     """A network that lets nothing through until it is healed; what was under way arrives then."""
 
     def __init__(self, listening: Listen) -> None:
-        self.healed = threading.Event()
+        self.reached, self.healed = threading.Event(), threading.Event()
         self.heard = b""
         self.ending = ""
         self.peer = listening(self._hear_late, receive_buffer=4096)
 
     def _hear_late(self, conn: socket.socket) -> None:
+        self.reached.set()
         self.healed.wait(10)
         try:
             while chunk := conn.recv(65536):
@@ -53,6 +54,7 @@ class Healing:
             self.ending = "reset"
 
     def heals(self) -> None:
+        self.reached.wait(10)  # a peer that was closed first would never hear of it
         self.healed.set()
         self.peer.close()
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.provider.client.documented import (
     SNAPSHOT,
     listed,
 )
-from tests.provider.client.peer import Peer, answer, is_gone, reset
+from tests.provider.client.peer import Peer, answer, is_gone, reset, wait_for_the_end
 
 Listen = Callable[..., Peer]
 Talk = Callable[..., Client]
@@ -41,7 +42,7 @@ def test_the_documented_account_is_read(listening: Listen, talking_to: Talk) -> 
         token_name="dashboard",
         permissions=("servers:*", "snapshots:*"),
     )
-    assert peer.paths == ["/api/v1/account/me/"]
+    assert peer.heard[0].startswith(b"GET /api/v1/account/me/ HTTP/1.1\r\n")
     assert b"Authorization: Bearer vps_canary0123456789abcdef\r\n" in peer.heard[0]
     assert b"Accept-Encoding: identity\r\n" in peer.heard[0]
 
@@ -340,6 +341,12 @@ def test_next_is_followed_to_the_configured_api_only(
     assert (other.connections, len(peer.heard)) == (0, 1)
 
 
+def test_the_port_of_a_scheme_may_be_said_or_not() -> None:
+    for scheme, port in (("http", 80), ("https", 443)):
+        said, unsaid = urlsplit(f"{scheme}://a.example:{port}/"), urlsplit(f"{scheme}://a.example/")
+        assert client_module._origin(said) == client_module._origin(unsaid)
+
+
 @pytest.mark.parametrize("following", [5, True, ["?page=2"], {"page": 2}])
 def test_a_next_that_is_no_text_makes_the_listing_incomplete(
     following: object, listening: Listen, talking_to: Talk
@@ -437,7 +444,7 @@ def test_finding_a_server_does_not_read_all_pages(listening: Listen, talking_to:
     first = answer(200, {"results": [{"id": 1}], "next": "?page=2"})
     peer = listening(first, answer(200, SERVER))
     found = talking_to(peer).find_server("12345")
-    assert (ids(found), found.complete) == (["12345"], True)
+    assert (ids(found), found.complete, found.calls) == (["12345"], True, 2)
     assert peer.paths == ["/api/v1/servers/", "/api/v1/servers/12345/"]
 
 
@@ -480,8 +487,10 @@ def test_a_lost_connection_is_tried_again(listening: Listen, talking_to: Talk) -
 
 def test_three_tries_are_all(listening: Listen, talking_to: Talk) -> None:
     peer = listening(answer(502, b"<html><h1>Bad Gateway</h1></html>"))
+    begun = monotonic()
     with pytest.raises(Unavailable, match=r"^HTTP 502 with an HTML page$") as raised:
         talking_to(peer).servers()
+    assert monotonic() - begun >= 0.1 + 0.2  # between them
     assert len(peer.heard) == 3
     assert raised.value.status == 502
 
@@ -605,6 +614,20 @@ def test_reads_keep_their_connection(listening: Listen, talking_to: Talk) -> Non
     assert client.servers().complete
     assert client.servers().complete
     assert peer.connections == 1
+
+
+def test_a_kept_connection_ends_with_its_client(listening: Listen) -> None:
+    def keep_open(conn: socket.socket) -> None:
+        peer.hear(conn)
+        conn.sendall(answer(200, listed(SERVER), Connection="keep-alive"))
+        peer.endings.append(wait_for_the_end(conn))
+
+    peer = listening(keep_open)
+    with Client(peer.url, "vps_x") as client:
+        assert client.servers().complete
+    peer.close()
+    assert client
+    assert peer.endings == ["reset"]
 
 
 def test_a_kept_connection_that_died_is_replaced(listening: Listen, talking_to: Talk) -> None:

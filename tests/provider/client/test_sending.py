@@ -8,7 +8,7 @@ import ssl
 import struct
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -60,7 +60,8 @@ def test_a_resolver_that_hangs_means_not_sent_in_time(
     with pytest.raises(NotSent, match="no answer in time"):
         create(talking_to(peer, connect_timeout=0.2))
     assert monotonic() - begun < 1
-    healed.set()
+    assert all(one.daemon for one in threading.enumerate() if one is not threading.main_thread())
+    healed.set()  # nobody waits for it at the end of the process either
     assert looked_up.wait(5)
     assert peer.connections == 0
 
@@ -349,14 +350,17 @@ def test_the_fences_stand_before_the_first_byte(
 
     def connect(sock: socket.socket, address: Any) -> None:
         linger = sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
-        seen.append((struct.unpack("ii", linger), sock.getsockopt(6, socket.TCP_USER_TIMEOUT)))
+        timeout = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        at_once = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        seen.append((struct.unpack("ii", linger), timeout, at_once))
         socket.socket.connect(sock, address)
 
     monkeypatch.setattr(connection._TimedSocket, "connect", connect, raising=False)
-    create(talking_to(listening(answer(201, CREATED)), deadline=3.0))
-    ((linger, milliseconds),) = seen
+    create(talking_to(listening(answer(201, CREATED)), deadline=1000.0))
+    ((linger, milliseconds, at_once),) = seen
     assert linger == (1, 0)
-    assert 2000 < milliseconds <= 3000
+    assert 999_000 < milliseconds <= 1_000_000
+    assert at_once
 
 
 def test_a_freeze_during_the_handshake_means_not_sent(
@@ -430,6 +434,7 @@ def test_after_a_good_answer_nothing_stays_open(listening: Listen, talking_to: T
     peer.close()
     assert peer.endings == ["reset", "reset"]
     assert peer.connections == 2
+    assert connection._running.get(None) is None  # with it, the token would stay in this thread
 
 
 def test_an_exchange_connects_once() -> None:
@@ -562,6 +567,9 @@ def test_a_compressed_answer_is_not_read(listening: Listen, talking_to: Talk) ->
     good = gzip.compress(answer(201, CREATED).partition(b"\r\n\r\n")[2])
     with pytest.raises(Unknown, match="not the documented answer"):
         create(talking_to(listening(answer(201, good, Content_Encoding="gzip"))))
+    with pytest.raises(Unknown, match="not the documented answer"):  # nor is it unpacked
+        create(talking_to(listening(answer(201, CREATED, Content_Encoding="gzip"))))
+    assert create(talking_to(listening(answer(201, CREATED, Content_Encoding="identity"))))
     refusal = gzip.compress(b'{"detail": "No."}')
     with pytest.raises(Unknown, match="unreadable"):
         create(talking_to(listening(answer(400, refusal, Content_Encoding="gzip"))))
@@ -605,11 +613,12 @@ def test_a_request_that_a_change_makes_is_the_only_one(listening: Listen, talkin
 # Without a token, to somebody else: as the webhooks do.
 
 
-def post(adapter: connection.Adapter, url: str) -> connection.Answer:
+def post(
+    adapter: connection.Adapter, url: str, connect_seconds: float = 2, **options: Any
+) -> connection.Answer:
     request = requests.Request("POST", url, data=b"{}").prepare()
-    return connection.exchange(
-        adapter, request, None, seconds=5, connect_seconds=2, at_most=connection.MIB
-    )
+    limits = {"at_most": connection.MIB, "connect_seconds": connect_seconds, **options}
+    return connection.exchange(adapter, request, None, seconds=5, **limits)
 
 
 def test_without_a_token_none_is_sent_and_nothing_is_parsed(listening: Listen) -> None:
@@ -632,3 +641,86 @@ def test_an_address_that_may_not_be_connected_to_is_not(listening: Listen) -> No
     assert got.problem == "there is no way to it through the network"
     assert (judged, peer.connections) == (["127.0.0.1"], 0)
     assert post(connection.Adapter(allows=lambda address: True), peer.url).status == 200
+
+
+# A host with several addresses.
+
+
+def at(*addresses: tuple[str, int]) -> connection.Resolver:
+    """A resolver that knows one host."""
+    kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+    return lambda *args, **options: [(*kind, address) for address in addresses]
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[str, int]]:
+    """An address that swallows what is sent to it: more wait there already than may."""
+    with socket.socket() as full, socket.socket() as one, socket.socket() as another:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for waiting in (one, another):
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()
+
+
+def test_an_address_that_swallows_packets_does_not_cost_the_others_time(
+    silent: tuple[str, int], listening: Listen
+) -> None:
+    peer = listening(answer(200))
+    resolve = at(silent, ("127.0.0.1", peer.port))
+    assert post(connection.Adapter(resolve=resolve), "http://two.example/", 0.4).status == 200
+    begun = monotonic()
+    got = post(connection.Adapter(resolve=at(silent, silent)), "http://two.example/", 0.2)
+    assert (got.connected, got.problem) == (False, "there was no answer in time")
+    assert 0.2 <= monotonic() - begun < 2
+
+
+def test_the_handshake_gets_all_the_time_there_is_to_connect(listening: Listen) -> None:
+    address = ("127.0.0.1", listening(wait_for_the_end).port)
+    begun = monotonic()
+    adapter = connection.Adapter(resolve=at(address, address, address))
+    assert not post(adapter, "https://three.example/", 0.2).connected
+    assert 0.2 <= monotonic() - begun < 2
+
+
+def test_what_did_not_connect_is_closed() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        adapter = connection.Adapter(resolve=at(*[closed.getsockname()] * 5))
+        before = len([*Path("/dev/fd").iterdir()])
+        assert post(adapter, "http://five.example/").problem == "it refuses connections"
+        assert len([*Path("/dev/fd").iterdir()]) <= before
+
+
+def test_one_address_that_may_not_be_connected_to_is_enough(listening: Listen) -> None:
+    peer = listening(answer(200))
+    resolve = at(("127.0.0.1", peer.port), ("127.0.0.2", peer.port))
+    adapter = connection.Adapter(allows=lambda one: one == "127.0.0.1", resolve=resolve)
+    assert not post(adapter, "http://two.example/").connected
+    assert peer.connections == 0
+
+
+class Holding(connection.Adapter):
+    """Somebody still holds the answer: a traceback, say."""
+
+    def build_response(self, *args: Any) -> requests.Response:
+        self.held = super().build_response(*args)
+        return self.held
+
+
+def test_a_kept_connection_is_closed_if_its_answer_was_not_read_to_the_end(
+    listening: Listen,
+) -> None:
+    def twice(conn: socket.socket) -> None:
+        for size in (1, 2 * connection.CHUNK):
+            peer.hear(conn)
+            conn.sendall(answer(200, b"x" * size, Connection="keep-alive"))
+        peer.endings.append(wait_for_the_end(conn))
+
+    peer, adapter = listening(twice), Holding()
+    assert not post(adapter, peer.url, keep_open=True).problem
+    assert post(adapter, peer.url, keep_open=True, at_most=3).is_too_large
+    peer.close()
+    assert adapter.held
+    assert (peer.connections, peer.endings) == (1, ["reset"])

@@ -161,7 +161,7 @@ def test_a_client_that_cannot_be_made_does_not_tell_the_token() -> None:
     assert_untold(bad_client("nonsense", ""))
 
 
-@pytest.mark.parametrize("token", ["", " ", "a b", "a\nb", "é", "vps_\x00"])
+@pytest.mark.parametrize("token", ["", " ", "a b", "a\nb", "é", "vps_\x00", 'a"b', "a\\b"])
 def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="token"):
         Client("http://127.0.0.1:1", token)
