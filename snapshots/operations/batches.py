@@ -63,8 +63,7 @@ def request_creates(
     team = _team([server.account.team for server in servers])
     require(actor, RIGHT[Kind.CREATE], team)
     now = timezone.now()
-    for server in servers[:1]:
-        check_name(snapshot_name(name_pattern, server, now))
+    check_name(snapshot_name(name_pattern, servers[0], now))
     check_note(note)
 
     def fill(batch: Batch) -> None:
@@ -154,7 +153,7 @@ def _batch(
     )
     try:
         with transaction.atomic():
-            batch.save(force_insert=True)
+            batch.save()
             for pk in sorted(accounts):
                 Account.next_revision(pk)
             fill(batch)

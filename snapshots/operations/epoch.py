@@ -58,8 +58,9 @@ def note(attempt: int) -> None:
     row = Epoch.objects.get()
     with _alone():
         seen = _read()
-        same = seen is not None and (seen.installation, seen.epoch) == _key(row)
-        _write(Witness(*_key(row), max(attempt, seen.attempt if seen and same else 0)))
+        if seen and (seen.installation, seen.epoch) == _key(row):
+            attempt = max(attempt, seen.attempt)
+        _write(Witness(*_key(row), attempt))
 
 
 def watch() -> None:

@@ -92,7 +92,7 @@ def candidates(server: Server, *, keep: Snapshot | None = None) -> list[Candidat
             continue
         rank, why = _why(row, slot, now)
         ranked.append((rank, row.created_at or row.first_seen_at, row.pk, Candidate(row, why)))
-    return [candidate for _rank, _at, _pk, candidate in sorted(ranked, key=lambda one: one[:3])]
+    return [candidate for _rank, _at, _pk, candidate in sorted(ranked)]
 
 
 def _why(row: Snapshot, slot: Slot, now: datetime) -> tuple[int, str]:

@@ -8,6 +8,7 @@ import pytest
 from snapshots import accounts, operations
 from snapshots.errors import NotAllowed, Refused
 from snapshots.models import Batch, Event, Operation, Server, Snapshot, State
+from snapshots.operations.batches import _team
 from snapshots.said import again
 from tests.conftest import NOW, fresh, take
 from tests.operations.test_guarantees import at_once
@@ -138,6 +139,8 @@ def test_a_name_the_provider_would_refuse_is_refused_before_anything_is_written(
     with pytest.raises(Refused, match="Not allowed: !") as refusal:
         snapshot_all(both, oscar, name_pattern="{server}!")
     assert refusal.value.field == "name"
+    with pytest.raises(Refused, match="The note has 901 characters"):
+        snapshot_all(both, oscar, note="x" * 901)
     assert not Batch.objects.exists()
 
 
@@ -146,11 +149,28 @@ def test_nothing_selected_and_too_much(both, oscar):
         snapshot_all([], oscar)
     with pytest.raises(Refused, match="102 are selected; 100 can be done at once"):
         snapshot_all(both * 51, oscar)
+    team = both[0].account.team
+    assert _team([team] * 100) == team
 
 
 def test_a_viewer_may_not(both, vera):
     with pytest.raises(NotAllowed, match="You may not take snapshots in Northwind"):
         snapshot_all(both, vera)
+
+
+def test_nor_does_an_operator_delete(copies, oscar):
+    with pytest.raises(NotAllowed, match="You may not delete snapshots in Northwind"):
+        delete_all(copies, oscar)
+    assert not Batch.objects.exists()
+
+
+def test_a_worker_is_told_of_each_that_is_its_turn(
+    copies, rosa, caplog, django_capture_on_commit_callbacks
+):
+    """No broker is there in tests: what would have been told it is in the log."""
+    with django_capture_on_commit_callbacks(execute=True):
+        first, _second = delete_all(copies, rosa).operations.order_by("pk")
+    assert f"no nudge for send [{first.pk}]" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -165,6 +185,14 @@ def test_a_viewer_may_not(both, vera):
 def test_names_fit_the_providers_alphabet(server_name, expected):
     server = Server(pk=7, name=server_name)
     assert operations.snapshot_name("{server}-2025", server, NOW + timedelta()) == expected
+
+
+def test_of_a_servers_name_at_least_one_letter_is_left():
+    """Else several servers would get one name, from a pattern that seems to fit."""
+    server = Server(pk=7, name="web")
+    for length in (63, 64):
+        pattern = "x" * length + "{server}"
+        assert operations.snapshot_name(pattern, server, NOW) == "x" * length + "w"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,18 +5,23 @@ The database is really put back: its rows are those of a copy that was made befo
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
 import sqlite3
+import stat
 import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
+from django.utils import timezone
 
 from snapshots import operations
 from snapshots.errors import Refused
@@ -128,6 +133,7 @@ def test_it_is_in_doubt_and_then_before_a_person(stage, account, put_back):
     operations.sweep()
     operation = fresh(put_back)
     assert (operation.state, operation.reason) == (State.IN_DOUBT, Reason.PUT_BACK)
+    assert operation.due_at == timezone.now() + timedelta(seconds=30 + 120)
     assert Event.objects.filter(operation=operation, verb="restore.in_doubt").count() == 1
     stage.later(minutes=3)
     operations.sweep()
@@ -177,7 +183,7 @@ def test_what_waits_in_a_line_is_in_doubt_when_its_turn_comes(
 
 
 def test_what_is_asked_from_now_on_waits_until_a_person_goes_on(
-    stage, account, put_back, oscar, monkeypatch
+    stage, account, put_back, oscar, monkeypatch, witness
 ):
     operations.sweep()
     stage.later(seconds=1)
@@ -188,6 +194,9 @@ def test_what_is_asked_from_now_on_waits_until_a_person_goes_on(
 
     monkeypatch.setattr("sys.stdin", io.StringIO("I have looked at the provider\n"))
     call_command("restored_from_backup", "--go-on", stdout=io.StringIO())
+    row = Epoch.objects.get()
+    assert row.number == 2
+    assert epoch._read() == Witness(str(row.installation), 2, 0)
     work(stage, account)
     assert fresh(asked).state == State.RUNNING
     assert fresh(put_back).state in (State.IN_DOUBT, State.NEEDS_PERSON)
@@ -288,6 +297,45 @@ def test_an_older_attempt_does_not_turn_the_file_back(server, witness):
     epoch.note(7)
     epoch.note(5)
     assert json.loads(witness.read_text())["attempt"] == 7
+
+
+def test_nor_does_the_file_of_another_database_or_epoch_go_on_in_ours(server, witness):
+    for file in (Witness(str(OTHERS), 1, 99), Witness(epoch._read().installation, 0, 99)):
+        witness.write_text(json.dumps(file._asdict()))
+        epoch.note(5)
+        assert json.loads(witness.read_text())["attempt"] == 5
+
+
+def test_a_new_database_takes_the_file_of_an_older_one_over(db, witness):
+    witness.write_text(json.dumps(Witness(str(OTHERS), 1, 99)._asdict()))
+    operations.sweep()
+    assert not epoch.stopped()
+    assert epoch._read() == Witness(str(Epoch.objects.get().installation), 1, 0)
+
+
+def test_nothing_has_to_be_known_of_a_database_to_stop_it(db):
+    epoch.stop(Epoch.Why.SAID)
+    assert epoch.stopped()
+
+
+def test_the_file_outlives_a_loss_of_power_and_is_written_by_one_at_a_time(
+    db, witness, monkeypatch
+):
+    kept, sync = [], os.fsync
+
+    def watched(descriptor):
+        known = os.fstat(descriptor)
+        kept.append("directory" if stat.S_ISDIR(known.st_mode) else known.st_size)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    before = len([*Path("/dev/fd").iterdir()])
+    epoch.note(7)
+    assert kept == [witness.stat().st_size, "directory"]
+    assert len([*Path("/dev/fd").iterdir()]) == before
+    lock = witness.with_name("witness.lock")
+    with epoch._alone(), lock.open() as another, pytest.raises(BlockingIOError):
+        fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 OURS, OTHERS = uuid.UUID(int=1), uuid.UUID(int=2)

@@ -44,7 +44,7 @@ def test_of_several_the_locked_ones_are_left_out_and_named(server, rosa):
     batch = delete_all([fresh(first), second], rosa)
     assert [one.name for one in batch.operations.all()] == [second.name]
     [refused] = batch.refused
-    assert refused["name"] == first.name
+    assert (refused["name"], refused["snapshot"]) == (first.name, first.pk)
     assert "is locked" in refused["why"]["source"]
 
 
@@ -96,7 +96,7 @@ def test_locking_and_unlocking_need_a_reason_that_fits(snapshot, rosa):
             lock(snapshot, rosa, words=words)
         assert refused.value.field == "words"
     with pytest.raises(Refused, match="say why it is unlocked"):
-        operations.unlock(lock(snapshot, rosa), actor=rosa, words="")
+        operations.unlock(lock(snapshot, rosa, words="x" * 300), actor=rosa, words="")
     assert fresh(snapshot).is_locked
 
 
@@ -204,6 +204,7 @@ def test_an_operator_says_what_a_snapshot_is_for(snapshot, oscar):
     operations.describe(snapshot, actor=oscar, purpose="the move", owner="Vera", keep_until=day)
     change = Event.objects.get(verb="snapshot.ticket", data__before="OPS-7")
     assert change.data["after"] == ""
+    assert told("snapshot.purpose")["after"] == "the move"
     assert Event.objects.filter(verb__startswith="snapshot.").count() == 5
 
 
@@ -230,6 +231,8 @@ def test_what_does_not_fit_or_is_over_is_refused_where_it_was_typed(snapshot, os
             operations.describe(snapshot, actor=oscar, **{field: value})
         assert refused.value.field == field
     assert not Event.objects.filter(verb__startswith="snapshot.").exists()
+    fits = {"purpose": "x" * 200, "ticket": "x" * 100, "owner": "x" * 100}
+    operations.describe(snapshot, actor=oscar, keep_until=date(2026, 11, 23), **fits)
 
 
 def test_a_day_that_has_passed_since_may_stay(stage, snapshot, oscar):
@@ -247,6 +250,21 @@ def test_what_is_said_when_it_is_asked_for_is_there_when_it_is(stage, server, os
     assert operation.about == {"purpose": "the move", "keep_until": "2026-12-24"}
     made = stage.send(operation).snapshot
     assert (made.purpose, made.keep_until) == ("the move", date(2026, 12, 24))
+
+
+def test_a_day_that_is_over_is_refused_when_it_is_asked_for_too(server, oscar):
+    with pytest.raises(Refused, match="This day is over already"):
+        take(server, oscar, keep_until=date(2026, 11, 22))
+
+
+def test_of_somebody_without_a_name_the_address_is_kept_as_far_as_it_fits(snapshot, rosa):
+    rosa.name, rosa.email = "", f"{'r' * 120}@example.com"
+    operations.mark_good(snapshot, actor=rosa, words="all tests pass")
+    row = lock(snapshot, rosa)
+    batch = delete_all([other := row.server.snapshots.exclude(pk=row.pk).get()], rosa)
+    asked = batch.operations.get(snapshot=other)
+    names = (row.good_by_name, row.locked_by_name, batch.asked_by_name, asked.asked_by_name)
+    assert set(names) == {"r" * 100}
 
 
 def test_so_it_is_when_no_answer_came_and_our_marker_is_found(stage, server, oscar):

@@ -76,8 +76,9 @@ def test_it_needs_the_right_to_delete_too(full, going, oscar):
 
 
 def test_nothing_goes_while_a_slot_is_free(server, snapshot, rosa):
-    with pytest.raises(Refused, match="A slot of web-1 is free: nothing has to be deleted"):
+    with pytest.raises(Refused, match="A slot of web-1 is free: nothing has to be deleted") as no:
         make_room(server, rosa, snapshot)
+    assert no.value.field == "going"
 
 
 def test_nor_what_is_locked_or_the_last_known_good_one(full, going, rosa):

@@ -66,6 +66,19 @@ def test_of_an_account_whose_token_is_refused_nothing_is_asked(web):
     assert said(rules.check_server, web) == (sentence, None)
 
 
+def test_of_an_account_whose_token_cannot_be_read_nothing_is_asked(web):
+    web.account.paused = Account.Paused.KEY
+    assert said(rules.check_server, web) == ("Production needs its token again.", None)
+
+
+def test_why_somebody_goes_without_a_safety_snapshot_is_said_in_five_hundred_characters():
+    assert rules.check_why("  it is \n broken ") == "it is broken"
+    assert rules.check_why("x" * 500) == "x" * 500
+    sentence = "The reason has 501 characters; 500 fit."
+    assert said(rules.check_why, "x" * 501) == (sentence, "why_without")
+    assert said(rules.check_why, " ")[1] == "why_without"
+
+
 def test_of_an_account_that_was_removed_nothing_is_asked(web):
     web.account.removed_at = timezone.now()
     sentence = (
@@ -196,6 +209,12 @@ def test_a_wrong_name_is_told_from_that_of_another_thing(web, rosa, kind, wanted
         a_snapshot(web, name, gone_at=gone_at)
     assert said(rules.check_typed, typed, wanted, kind, web, rosa) == (sentence, "typed")
     rules.check_typed(f" {wanted.upper()} ", wanted, kind, web, rosa)
+
+
+def test_of_what_was_typed_no_more_is_repeated_than_a_line_takes(web, rosa):
+    a_server(web.account, "x" * 100)
+    sentence, _field = said(rules.check_typed, "x" * 100, "web-1", Kind.RESTORE, web, rosa)
+    assert f"You typed {'x' * 80}, which" in sentence
 
 
 def test_the_right_to_decide_about_a_safety_snapshot_is_that_of_its_restore(web, rosa: User):

@@ -97,19 +97,24 @@ def named(server, **more):
 
 
 def test_candidates_are_ranked_and_each_says_why(web, rosa, oscar):
-    made(web, rosa, "older-safety", days=9, parent=a_restore(web, rosa, days=9))
-    made(web, rosa, "fresh-safety", days=1, parent=a_restore(web, rosa, days=1))
-    a_snapshot(web, "plain", days=2)
+    """Of the same rank the oldest goes first, so each here is older than those before it."""
+    today = timezone.localdate()
+    a_snapshot(web, "over", days=1, keep_until=today - timedelta(days=1))
+    made(web, rosa, "older-safety", days=2, parent=a_restore(web, rosa, days=3))
+    a_snapshot(web, "plain", days=3)
     a_snapshot(web, "plain-and-older", days=20)
     a_snapshot(web, "described", days=30, purpose="the move")
-    a_snapshot(web, "kept", days=40, keep_until=timezone.localdate() + timedelta(days=3))
-    a_snapshot(web, "over", days=1, keep_until=timezone.localdate() - timedelta(days=1))
+    made(web, rosa, "fresh-safety", days=31, parent=a_restore(web, rosa, days=2.9))
+    for name, days in (("good", 35), ("last-good", 1)):
+        operations.mark_good(a_snapshot(web, name, days=days), actor=rosa, words="it works")
+    a_snapshot(web, "kept", days=40, keep_until=today + timedelta(days=3))
     found = named(web)
     assert [name for name, _why in found] == [
-        *("over", "older-safety", "plain-and-older", "plain", "described", "fresh-safety", "kept"),
+        *("over", "older-safety", "plain-and-older", "plain", "described", "fresh-safety"),
+        *("good", "kept"),
     ]
     words = dict(found)
-    assert words["older-safety"] == "The safety snapshot of a restore that was over 9 days ago."
+    assert words["older-safety"] == "The safety snapshot of a restore that was over 3 days ago."
     assert words["plain"] == "Nobody said what it is for."
     assert words["described"] == "Somebody said what it is for: the move"
     assert words["over"].startswith("It was to be kept until ")
@@ -135,7 +140,8 @@ def test_never_the_one_to_restore_a_locked_one_or_the_last_known_good(web, rosa)
 
 
 def best(server, makers=()):
-    return recommend(list(server.snapshots.all()), {one.snapshot_id: one for one in makers})
+    oldest_first = server.snapshots.order_by("created_at")
+    return recommend(list(oldest_first), {one.snapshot_id: one for one in makers})
 
 
 def test_of_none_or_one_there_is_nothing_to_choose(web):
