@@ -14,7 +14,7 @@ from snapshots.said import gettext as _
 def rename(user: User, name: str) -> None:
     """Call `user` something else. Lines that are written already keep the name they have."""
     with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=user.pk)
+        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if user.name != name:
             events.record(events.Verb.PERSON_RENAMED, team=None, actor=user, after=name)
             user.name = name
@@ -37,7 +37,7 @@ def change_address(user: User, email: str) -> User:
     """
     try:
         with transaction.atomic():
-            user = User.objects.select_for_update().get(pk=user.pk)
+            user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
             verb, before = events.Verb.ADDRESS_CHANGED, user.email
             events.record(verb, team=None, actor=user, before=before, after=email)
             user.email = email
