@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
 
 from snapshots import events
@@ -81,3 +82,21 @@ def test_one_that_is_not_right_is_told(rosa, key, client, where):
     assert not is_in(client)
     (line,) = Event.objects.filter(verb="person.not_let_in")
     assert events.line(line) == "Rosa was not let in: the password or the code was wrong"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["[]", "1", '{"id": "YQ", "rawId": "Yg"}', '{"rawId": "YQ", "response": {}}', '{"rawId": 5}'],
+)
+@pytest.mark.parametrize("where", [ALONE, SECOND, "/auth/2fa/webauthn/add/"])
+def test_nonsense_is_no_passkey_and_no_error_of_ours(rosa, key, client_of, client, where, nonsense):
+    if where == ALONE:
+        alone(client)
+    elif where == SECOND:
+        second(client, rosa)
+    else:
+        client = client_of(rosa)
+        client.get(where)
+    client.raise_request_exception = False
+    assert client.post(where, {"credential": nonsense}).status_code in (200, 302)
+    assert Authenticator.objects.count() == 1
