@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapshots.models import Kind, Reason, State
+from snapshots.models import Kind, Operation, Reason, State
 from snapshots.operations import times
-from snapshots.operations.settle import Evidence, decide
+from snapshots.operations.settle import Evidence, decide, settle
+from tests.conftest import take
+from tests.pages.factories import a_server, an_account, an_operation
 
 SENT = datetime(2026, 11, 23, 14, 2, tzinfo=UTC)
 WORDS = ["", "active", "stopped", "restoring", "suspended", "in_progress", "completed", "failed"]
@@ -111,3 +113,20 @@ def test_a_restore_in_doubt_is_before_a_person_within_three_minutes_or_seen_runn
         (State.RUNNING, Reason.SEEN_RESTORING),
         (State.NEEDS_PERSON, Reason.UNDECIDED),
     )
+
+
+def test_what_is_not_watched_or_shows_nothing_is_not_settled(team, rosa):
+    web = a_server(an_account(team))
+    for state, more in (("succeeded", {"sent_at": SENT}), ("queued", {}), ("running", {})):
+        operation = an_operation("create", web, state, rosa, **more)
+        assert settle(operation) is False
+        Operation.objects.filter(pk=operation.pk).delete()
+
+
+def test_a_snapshot_that_vanished_while_it_was_made_is_still_told(stage, server, oscar):
+    operation = stage.send(take(server, oscar))
+    stage.provider.outside.delete_snapshot(operation.remote_id)
+    after = stage.watch(operation, times=3)
+    assert (after.state, after.reason) == (State.NEEDS_PERSON, Reason.VANISHED)
+    assert after.snapshot == operation.snapshot
+    assert after.snapshot.gone_at
