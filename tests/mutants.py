@@ -292,6 +292,8 @@ class Mutation:
         """The mutant, with a database of its own."""
         from django.db import connection
 
+        from snapshots import kept
+
         os.setpgid(0, 0)
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
@@ -306,8 +308,9 @@ class Mutation:
                 if after := changed.get((before.co_qualname, before.co_firstlineno)):
                     # The cell that `super()` needs is there, whether or not it is still called.
                     function.__code__ = after.replace(co_freevars=before.co_freevars)
+            kept._kept.clear()  # what was kept is of the unchanged code
             for value in vars(living).values():
-                getattr(value, "cache_clear", int)()  # what was kept is of the unchanged code
+                getattr(value, "cache_clear", int)()
 
 
 def main(arguments: list[str]) -> int:
