@@ -206,7 +206,7 @@ class Client:
         """Start, stop, restart or hard_stop. Assumed: only a published client shows this call."""
         url = self._url("servers", server_id, "power")
         answer = self._change("POST", url, {200, 202, 204}, {"action": action})
-        if answer.status != 204 and not reading.agrees(answer.data, server_id):
+        if not reading.agrees(answer.data, server_id):
             raise Unknown(reading.not_as_documented(answer), status=answer.status)
         return _accepted(answer, None)
 

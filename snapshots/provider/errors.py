@@ -18,7 +18,6 @@ class ProviderError(Exception):
     def __init__(
         self, message: str, *, status: int | None = None, retry_after: float | None = None
     ) -> None:
-        super().__init__(message)
         self.message = message
         self.status = status
         self.retry_after = retry_after
