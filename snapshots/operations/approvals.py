@@ -130,7 +130,10 @@ def check_still(restore: Operation) -> None:
             _("%(person)s, who asked for it, no longer has the right to restore %(server)s.")
             % {"person": restore.asked_by_name, "server": server.name}
         )
-    if what := difference(kept.facts, plan(snapshot).facts):
+    what = difference(kept.facts, plan(snapshot).facts)
+    if not what and kept.agreed != kept.digest:
+        what = _("the snapshot that is to make room")
+    if what:
         raise Refused(
             _(
                 "Something has changed since %(person)s asked: %(what)s."

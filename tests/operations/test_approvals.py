@@ -170,6 +170,10 @@ def test_what_makes_room_goes_when_it_is_approved_and_not_before(
     key = uuid.uuid4()
     asked = restore(snapshot, rosa, request_key=key, **more)
     assert restore(snapshot, rosa, request_key=key, **more) == asked
+    Snapshot.objects.filter(pk=going.pk).update(name="two")
+    with pytest.raises(Refused, match=r"since Rosa asked: the snapshot that is to make room\."):
+        approve(asked, bob)
+    Snapshot.objects.filter(pk=going.pk).update(name="one")
     done = approve(asked, bob)
     deletion = done.children.get().children.get()
     assert (deletion.kind, deletion.snapshot, deletion.state) == ("delete", going, State.QUEUED)
