@@ -19,7 +19,17 @@ from dashboard.plots import FRESH
 from dashboard.teams_here import here
 from dashboard.tray import tray
 from snapshots import guards, operations
-from snapshots.models import Account, Kind, Lowering, Operation, Server, Snapshot, State, Webhook
+from snapshots.models import (
+    Account,
+    Approval,
+    Kind,
+    Lowering,
+    Operation,
+    Server,
+    Snapshot,
+    State,
+    Webhook,
+)
 from snapshots.models.operation import HOLDING, OPEN
 from snapshots.permissions import (
     MANAGE_WEBHOOKS,
@@ -33,7 +43,7 @@ from snapshots.permissions import (
     visible_webhooks,
 )
 
-LATELY = timedelta(days=1)  # how long a failure without a later success is shown
+LATELY = timedelta(days=1)  # how long a failure without a later success, or an emergency, is shown
 LOST = timedelta(days=7)  # how long it is told that a locked snapshot is gone
 LONG_AGO = timedelta(minutes=15)  # a look older than this is no ground for "all is well"
 SOON = timedelta(seconds=5)
@@ -69,6 +79,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
         "troubled": [one for one in accounts if one.paused or one.trouble],
         "last_checked": oldest_look(accounts),
         "failed": failed(rows.filter(account__removed_at=None), now),
+        "emergencies": emergencies(rows, now),
         "gone_webhooks": gone_webhooks(request),
         "lowerings": lowerings(request),
         "events": list(events.order_by("-pk")[:10]),
@@ -81,11 +92,26 @@ def about(request: HttpRequest) -> dict[str, Any]:
     checked = context["last_checked"]
     context["is_stale"] = bool(checked) and now - checked > LONG_AGO
     alarms = (
-        *("troubled", "doubtful", "wanted", "failed", "slow", "gone_webhooks", "lowerings"),
+        *(
+            "troubled",
+            "doubtful",
+            "wanted",
+            "emergencies",
+            "failed",
+            "slow",
+            "gone_webhooks",
+            "lowerings",
+        ),
         *("without", "old", "full", "is_stale", "lost", "may_go"),
     )
     context["is_calm"] = not any(context[alarm] for alarm in alarms)
     return context
+
+
+def emergencies(rows: QuerySet[Operation], now: datetime) -> list[Operation]:
+    """Restores that somebody let go on alone, for a day: whether mail is sent or not."""
+    told = {"approval__what": Approval.What.EMERGENCY, "approval__at__gte": now - LATELY}
+    return list(rows.filter(**told).select_related("server", "approval").order_by("-pk")[:NAMED])
 
 
 def gone_webhooks(request: HttpRequest) -> list[Webhook]:

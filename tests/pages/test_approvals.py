@@ -164,6 +164,8 @@ def test_an_owner_who_asked_breaks_the_glass(snapshot, alice, rosa, client_of):
     page = text(client_of(rosa).get(page_of(asked)))
     assert "Let go on by Alice alone, as an emergency" in page
     assert "“The shop is down”" in page
+    seen = text(client_of(rosa).get("/"))
+    assert "Alice let it go on without a second person: “The shop is down”" in seen
 
 
 def test_who_may_not_approve_is_told_who_can_give_the_right(asked, oscar, alice, client_of):
