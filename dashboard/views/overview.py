@@ -92,17 +92,8 @@ def about(request: HttpRequest) -> dict[str, Any]:
     checked = context["last_checked"]
     context["is_stale"] = bool(checked) and now - checked > LONG_AGO
     alarms = (
-        *(
-            "troubled",
-            "doubtful",
-            "wanted",
-            "emergencies",
-            "failed",
-            "slow",
-            "gone_webhooks",
-            "lowerings",
-        ),
-        *("without", "old", "full", "is_stale", "lost", "may_go"),
+        *("troubled", "doubtful", "wanted", "emergencies", "lowerings", "failed", "slow"),
+        *("gone_webhooks", "without", "old", "full", "is_stale", "lost", "may_go"),
     )
     context["is_calm"] = not any(context[alarm] for alarm in alarms)
     return context
