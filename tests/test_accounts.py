@@ -68,6 +68,7 @@ def test_a_lost_key_stops_the_account_and_says_what_to_do(settings, stage, accou
     settings.TOKEN_KEYS = [b"another key" + b"." * 21]
     operation = stage.send(operation)
     assert (operation.state, operation.reason) == (State.QUEUED, "key_lost")
+    assert fresh(account).paused == "key"
     stage.look(account)
     assert fresh(account).trouble
     assert fresh(account).paused == "key"

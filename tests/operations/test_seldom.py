@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
-from snapshots import operations
+from snapshots import accounts, operations
 from snapshots.errors import Refused
-from snapshots.models import Account, Epoch, Reason, Snapshot, State
+from snapshots.models import Account, Epoch, Operation, Reason, Snapshot, State
 from snapshots.operations import epoch
 from snapshots.provider.client import Client
 from tests.conftest import delete, fresh, restore, take
@@ -142,3 +144,59 @@ def test_stopped_twice_it_keeps_the_first_reason_and_says_what_is_left(stage, se
     assert "1 operations are not in doubt yet; the tick will see to it." in epoch.still_to_do()
     epoch.go_on()
     assert epoch.may_send()
+
+
+# -- what a look costs ----------------------------------------------------------------------------
+
+
+def test_what_is_read_before_sending_is_taken_from_the_budget_and_so_is_every_page(
+    stage, account, server, team, alice, oscar
+):
+    Account.objects.update(reads_left=30, reads_at=timezone.now())
+    assert stage.send(take(server, oscar)).state == State.RUNNING
+    assert fresh(account).reads_left == 28
+
+    token = stage.provider.account("Large", "live")
+    for n in range(21):  # one more than a page
+        stage.provider.server(token, f"large-{n}")
+    large = accounts.connect(
+        team, label="Large", api_url=stage.provider.url, token=token, actor=alice
+    )
+    stage.look(large)
+    row = large.servers.select_related("account__team").last()
+    Account.objects.update(reads_left=30, reads_at=timezone.now())
+    assert stage.send(take(row, oscar)).state == State.RUNNING
+    assert fresh(large).reads_left == 30 - 3  # the first page, the one server, its snapshots
+
+
+def test_without_a_read_left_it_is_tried_again_in_five_seconds(stage, account, server, oscar):
+    operation = take(server, oscar)
+    calls = len(stage.provider.calls())
+    Account.objects.update(reads_left=1, reads_at=timezone.now())
+    operation = stage.send(operation)
+    assert (operation.state, operation.reason) == (State.QUEUED, Reason.PACED)
+    assert operation.due_at == timezone.now() + timedelta(seconds=5)
+    assert len(stage.provider.calls()) == calls
+
+
+def test_what_is_not_to_be_sent_now_costs_no_call(stage, team, server, snapshot, rosa):
+    calls = len(stage.provider.calls())
+    team.hold = 30
+    team.save()
+    held = restore(fresh(snapshot), rosa, safety_snapshot=True)
+    child = held.children.get()
+    assert stage.send(held).state == State.QUEUED  # not due
+    Operation.objects.filter(pk=held.pk).update(due_at=timezone.now())
+    assert stage.send(held).state == State.QUEUED  # its safety snapshot is not there
+    assert len(stage.provider.calls()) == calls
+
+    assert stage.send(child).state == State.RUNNING
+    operations.cancel(fresh(held), actor=rosa)
+    child = stage.watch(child, minutes=5)
+    calls = len(stage.provider.calls())
+    assert stage.send(held).state == State.CANCELLED
+    late = delete(snapshot, rosa)
+    Operation.objects.filter(pk=late.pk).update(send_before=timezone.now())
+    assert stage.send(late).state == State.EXPIRED
+    assert stage.send(late).state == State.EXPIRED
+    assert len(stage.provider.calls()) == calls
