@@ -249,12 +249,22 @@ class Mutation:
     def fails(self, item: pytest.Item) -> str:
         """Where and how it fails, twice: a slow moment of the machine is no find. Else empty."""
         nothing: Any = SimpleNamespace(listchain=lambda: [item.session])  # is kept for the next one
+        self.forget()
         for _ in range(2):
             self.failed = ""
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=nothing)
             if not self.failed:
                 break
         return self.failed
+
+    def forget(self) -> None:
+        """What an earlier test had kept: else only the first one reaches what works it out."""
+        from snapshots import kept
+
+        kept._kept.clear()
+        for module in self.left:
+            for value in vars(importlib.import_module(module)).values():
+                getattr(value, "cache_clear", int)()
 
     def judge(self, module: str, code: CodeType | None, chosen: list[pytest.Item]) -> str:
         if not chosen:
@@ -292,8 +302,6 @@ class Mutation:
         """The mutant, with a database of its own."""
         from django.db import connection
 
-        from snapshots import kept
-
         os.setpgid(0, 0)
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
@@ -302,15 +310,11 @@ class Mutation:
             connection.connection = None  # the parent's own: not to be closed either
         if code:
             changed = {(one.co_qualname, one.co_firstlineno): one for one in codes(code)}
-            living = importlib.import_module(module)
-            for function in functions(living, module):
+            for function in functions(importlib.import_module(module), module):
                 before = function.__code__
                 if after := changed.get((before.co_qualname, before.co_firstlineno)):
                     # The cell that `super()` needs is there, whether or not it is still called.
                     function.__code__ = after.replace(co_freevars=before.co_freevars)
-            kept._kept.clear()  # what was kept is of the unchanged code
-            for value in vars(living).values():
-                getattr(value, "cache_clear", int)()
 
 
 def main(arguments: list[str]) -> int:
