@@ -80,6 +80,8 @@ LISTING: dict[str, dict[str, Any]] = {
 SPANS = st.sampled_from([1, 5, 20, 31, 61, 61, 125, 700, 1000, 4000])
 NEARLY = st.sampled_from([1, 5, 31, 61])  # a request may be under way for twice that
 OTHERS = st.lists(st.tuples(st.integers(0, 4), WHICH, NEARLY), max_size=2)
+DECISIONS = st.sampled_from(["approve", "approve", "approve", "reject", "break_glass"])
+WHO = st.sampled_from(["bob", "bob", "bob", "alice", "rosa"])
 ADMINISTRATION = [
     "resume",
     "resume",
@@ -97,6 +99,7 @@ FORMS = [
     "deletes",
     "restore",
     "restore, safely",
+    "restore, guarded",
     "start",
     "stop, create, start",
 ]
@@ -148,7 +151,7 @@ class Machine(RuleBasedStateMachine):
         self.stage.provider.reset()
         self.begin = len(self.stage.provider.log)
         self.token = self.stage.provider.account("Northwind", keeps_descriptions=keeps)
-        for name in ("web-1", "db-1"):
+        for name in ("web-1", "db-1", "vault-1"):
             server = self.stage.provider.server(self.token, name)
             for n in range(2):
                 self.stage.provider.snapshot(server, f"{name}-{n}", created_at=NOW)
@@ -166,7 +169,7 @@ class Machine(RuleBasedStateMachine):
             actor=self.alice,
         )
         self.stage.look(self.account)
-        Server.objects.filter(name="db-1").update(guard="guarded", guard_by_name="Alice")
+        Server.objects.filter(name="vault-1").update(guard="guarded", guard_by_name="Alice")
         self.last_form: Callable[[], Any] = lambda: None
         for what, which in asked:
             self.fill_in(what=what, which=which, killed=None)
@@ -195,6 +198,8 @@ class Machine(RuleBasedStateMachine):
     def fill_in(self, what: str, which: int, killed: int | None) -> None:
         key, more = uuid.uuid4(), {"actor": self.rosa}
         server, snapshots = self.server(which), self.snapshots()
+        if "guarded" in what:
+            snapshots = [one for one in snapshots if one.server.guard]
         chosen = (snapshots[which % 4 :] + snapshots)[: 1 + which % 3]
         match what:
             case "create" | "stop, create, start":
@@ -230,12 +235,15 @@ class Machine(RuleBasedStateMachine):
             verb = getattr(operations, what)
             self.end_of_click(lambda: verb(operation, actor=self.rosa), killed)
 
-    @rule(
-        which=WHICH,
-        what=st.sampled_from(["approve", "approve", "approve", "reject", "break_glass"]),
-        who=st.sampled_from(["bob", "bob", "bob", "alice", "rosa"]),
-        killed=KILLED,
-    )
+    @rule(which=WHICH, what=DECISIONS, who=WHO, killed=KILLED)
+    def decide_alone(self, **how: Any) -> None:
+        self.decide(**how)
+
+    @rule(which=WHICH, what=DECISIONS, who=WHO, killed=KILLED)
+    def ask_and_decide(self, which: int, what: str, who: str, killed: int | None) -> None:
+        self.fill_in(what="restore, guarded", which=which, killed=None)
+        self.decide(which=0, what=what, who=who, killed=killed)
+
     def decide(self, which: int, what: str, who: str, killed: int | None) -> None:
         """Of a restore that waits for a second person; of another one, sometimes."""
         asked = self.operations(State.AWAITING_APPROVAL) or self.operations()
