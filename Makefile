@@ -43,7 +43,7 @@ proof: $(VENV)/.dev  ## the long form of the tests that have one: every status a
 gallery: $(VENV)/.dev  ## take the pictures of docs/gallery.md and the README again
 	@exec $(PY) -m tests.gallery
 
-mutants: $(VENV)/.dev  ## change the protocol and the client in 2,100 small ways: a test must notice each
+mutants: $(VENV)/.dev  ## change the protocol and the client in 2,300 small ways: a test must notice each
 	@exec $(PY) -m tests.mutants
 
 audit: $(VENV)/.audit  ## bandit, our rules by semgrep, and what is known against the packages (a network)

@@ -7,8 +7,8 @@ how long it takes. Then every mutant gets a process of its own: the changed code
 living function, and the tests that reach its line run, the last one that noticed something first,
 then the quickest, until one fails, twice. A test that fails there without any change is not used.
 What is done already is in .mutants.json; in a module that is named what lived is tried again, and
-with patience; a function that changed begins anew. Only what is inside a function is changed, and
-no sentence: those have tests of their own.
+with patience, unless docs/mutants.md gives a reason for it; a function that changed begins anew.
+Only what is inside a function is changed, and no sentence: those have tests of their own.
 """
 
 from __future__ import annotations
@@ -330,7 +330,12 @@ def main(arguments: list[str]) -> int:
         every, before = mutants(path_of(module)), results.get(module, {})
         results[module] = {key: before.get(key, NOT_RUN) for key in every}
         done = ("killed",) if named else ("killed", "survived", "not reached")
-        alive = {k: one for k, one in every.items() if not results[module][k].startswith(done)}
+        alive = {
+            key: one
+            for key, one in every.items()
+            if (said := results[module][key]) == NOT_RUN
+            or not (said.startswith(done) or is_explained(module, key))
+        }
         left |= {module: alive} if alive else {}
     if left:
         tests = dict.fromkeys(path for module in left for path in MODULES[module])
@@ -350,7 +355,6 @@ def save(results: Results) -> None:
 
 def tell(results: Results) -> int:
     """Print what became of them. How many are alive that docs/mutants.md gives no reason for."""
-    reasons = REASONS.read_text()
     every = killed = unexplained = 0
     for module, known in results.items():
         dead = sum(verdict.startswith("killed") for verdict in known.values())
@@ -358,12 +362,20 @@ def tell(results: Results) -> int:
         print(f"{module}: {dead} of {len(known)} killed")
         for key, verdict in known.items():
             if not verdict.startswith("killed"):
-                words = f"{module.rpartition('.')[2]}.{key.split(' ', 2)[2]}"
-                told = f"`{words}`" in reasons
+                told = is_explained(module, key)
                 unexplained += not told
+                words = in_words(module, key)
                 print(f"    {verdict}: {words}{' (explained)' if told else ''}")
     print(f"{killed} of {every} killed: {100 * killed / max(every, 1):.1f} %")
     return unexplained
+
+
+def in_words(module: str, key: str) -> str:
+    return f"{module.rpartition('.')[2]}.{key.split(' ', 2)[2]}"
+
+
+def is_explained(module: str, key: str) -> bool:
+    return f"- `{in_words(module, key)}`:" in REASONS.read_text()
 
 
 if __name__ == "__main__":
