@@ -23,10 +23,14 @@ def test_the_table_of_transitions_has_no_way_out_of_an_end():
 
 
 def test_nothing_leads_from_sent_back_to_queued_but_the_claim_itself():
-    back = {t.before for t in TABLE if t.after == State.QUEUED}
-    assert back == {State.SENDING, State.WAITING, State.HELD}
-    assert not [t for t in TABLE if t.after == State.WAITING]  # what waits was never sent
-    assert {t.before for t in TABLE if t.after == State.HELD} == {State.QUEUED}  # nor what is held
+    def before(state: State) -> set[State]:
+        return {one.before for one in TABLE if one.after == state}
+
+    never_sent = {State.AWAITING_APPROVAL, State.WAITING, State.HELD}
+    assert before(State.QUEUED) == {State.SENDING, *never_sent}
+    assert before(State.AWAITING_APPROVAL) == set()
+    assert before(State.WAITING) == {State.AWAITING_APPROVAL}
+    assert before(State.HELD) == {State.QUEUED}
 
 
 def test_a_way_that_is_not_in_the_table_is_not_gone(server, oscar):
