@@ -70,7 +70,7 @@ def test_it_stops_the_last_started_first_and_leaves_nothing(start: Any) -> None:
     crew.said("all up")
     crew.process.send_signal(signal.SIGINT)
     crew.said("all down")
-    assert crew.process.wait(10) == 0
+    assert crew.process.wait(30) == 0
     assert not [each for each in crew.seen if each.is_alive]
 
 
@@ -79,7 +79,7 @@ def test_other_signals_stop_it_too(start: Any, number: int) -> None:
     crew = start("plain")
     crew.said("all up")
     crew.process.send_signal(number)
-    assert crew.process.wait(10) == 0
+    assert crew.process.wait(30) == 0
     assert not [each for each in crew.seen if each.is_alive]
 
 
@@ -127,14 +127,14 @@ def test_a_second_signal_does_not_wait(start: Any, tmp_path: Path) -> None:
     crew.said("all up")
     crew.process.send_signal(signal.SIGINT)
     crew.process.send_signal(signal.SIGINT)
-    assert crew.process.wait(10) == 0
+    assert crew.process.wait(30) == 0
 
 
 def test_what_cannot_start_is_told_with_its_last_words_and_nothing_stays(start: Any) -> None:
     crew = start("plain", "broken")
     assert crew.said("broken ended at once")
     assert crew.said("the disk is full")
-    assert crew.process.wait(10) == 1
+    assert crew.process.wait(30) == 1
     assert not [each for each in crew.seen if each.is_alive]
 
 
