@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
 import socket
 import ssl
 import struct
 import threading
-import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
-import requests
 
 from snapshots.provider import connection
-from snapshots.provider.client import LISTING_LIMIT, Client
+from snapshots.provider.client import Client
 from snapshots.provider.errors import NotSent, Unavailable, Unknown
 from tests.provider.client.documented import CREATED, SERVER, listed
 from tests.provider.client.peer import Peer, answer, is_gone, read_request, reset, wait_for_the_end
-from tests.provider.client.test_changing import CHANGES, Change, create, restore
+from tests.provider.client.test_changing import CHANGES, Change, create
 
 Listen = Callable[..., Peer]
 Talk = Callable[..., Client]
@@ -485,242 +482,3 @@ def test_a_connection_that_comes_too_late_sends_nothing(
         conn.close()
     peer.close()
     assert (peer.heard, peer.endings) == ([], ["reset"])
-
-
-# Too much.
-
-
-def huge_body(conn: socket.socket) -> None:
-    read_request(conn)
-    conn.sendall(b"HTTP/1.1 201 Created\r\n\r\n")
-    while True:
-        conn.sendall(b" " * 1_000_000)
-
-
-def endless_chunks(conn: socket.socket) -> None:
-    read_request(conn)
-    conn.sendall(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        conn.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
-
-
-def endless_headers(conn: socket.socket) -> None:
-    read_request(conn)
-    conn.sendall(b"HTTP/1.1 201 Created\r\n")
-    while True:
-        conn.sendall(b"X-More: and more\r\n" * 1000)
-
-
-def endless_header(conn: socket.socket) -> None:
-    read_request(conn)
-    conn.sendall(b"HTTP/1.1 201 Created\r\nX-More: ")
-    while True:
-        conn.sendall(b"x" * 1_000_000)
-
-
-BOMB = gzip.compress(b" " * 200_000_000, compresslevel=1)
-assert len(BOMB) < 1_000_000
-
-
-def gzip_bomb(conn: socket.socket) -> None:
-    read_request(conn)
-    conn.sendall(answer(201, BOMB, Content_Encoding="gzip"))
-
-
-def redirect_bomb(conn: socket.socket) -> None:
-    read_request(conn)
-    conn.sendall(answer(302, BOMB, Content_Encoding="gzip", Location="/"))
-
-
-@pytest.mark.parametrize(
-    "play",
-    [huge_body, endless_chunks, endless_headers, endless_header, gzip_bomb, redirect_bomb],
-)
-def test_too_much_is_unknown_and_costs_little_memory(
-    play: Callable[[socket.socket], None], listening: Listen, talking_to: Talk
-) -> None:
-    peer = listening(play)
-    client = talking_to(peer, read_deadline=2.0)
-    tracemalloc.start()
-    try:
-        with pytest.raises(Unknown):
-            create(client)
-        assert tracemalloc.get_traced_memory()[1] < 20 * 1024 * 1024
-        with pytest.raises(Unavailable):
-            client.servers()
-        assert tracemalloc.get_traced_memory()[1] < LISTING_LIMIT + 16 * 1024 * 1024
-    finally:
-        tracemalloc.stop()
-
-
-def test_a_body_up_to_the_limit_is_read_and_one_byte_more_is_not(
-    listening: Listen, talking_to: Talk
-) -> None:
-    body = answer(201, CREATED).partition(b"\r\n\r\n")[2]
-    full = body + b" " * (1024 * 1024 - len(body))
-    assert create(talking_to(listening(answer(201, full)))).status == 201
-    with pytest.raises(Unknown, match="too large"):
-        create(talking_to(listening(answer(201, full + b" "))))
-
-
-def test_a_compressed_answer_is_not_read(listening: Listen, talking_to: Talk) -> None:
-    good = gzip.compress(answer(201, CREATED).partition(b"\r\n\r\n")[2])
-    with pytest.raises(Unknown, match="not the documented answer"):
-        create(talking_to(listening(answer(201, good, Content_Encoding="gzip"))))
-    with pytest.raises(Unknown, match="not the documented answer"):  # nor is it unpacked
-        create(talking_to(listening(answer(201, CREATED, Content_Encoding="gzip"))))
-    assert create(talking_to(listening(answer(201, CREATED, Content_Encoding="identity"))))
-    refusal = gzip.compress(b'{"detail": "No."}')
-    with pytest.raises(Unknown, match="unreadable"):
-        create(talking_to(listening(answer(400, refusal, Content_Encoding="gzip"))))
-
-
-# Nothing of the environment.
-
-
-def test_the_environments_proxies_and_netrc_are_ignored(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listening: Listen, talking_to: Talk
-) -> None:
-    proxy, peer = listening(answer(201, CREATED)), listening(answer(201, CREATED))
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, proxy.origin)
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login me password secret\n")
-    monkeypatch.setenv("NETRC", str(netrc))
-    create(talking_to(peer))
-    peer.plays[:] = [answer(200, listed())]
-    talking_to(peer).servers()
-    assert proxy.connections == 0
-    assert all(request.count(b"Authorization: Bearer ") == 1 for request in peer.heard)
-
-
-def test_a_cookie_is_not_kept(listening: Listen, talking_to: Talk) -> None:
-    peer = listening(answer(200, listed(), Set_Cookie="session=1; Path=/"))
-    client = talking_to(peer)
-    client.servers()
-    client.servers()
-    assert b"cookie" not in peer.heard[1].lower()
-
-
-def test_a_request_that_a_change_makes_is_the_only_one(listening: Listen, talking_to: Talk) -> None:
-    for status in (500, 503, 429, 408, 413):
-        peer = listening(answer(status, {"detail": "x"}, Retry_After="0"))
-        with pytest.raises(Exception, match="x"):
-            restore(talking_to(peer))
-        assert (peer.connections, len(peer.heard)) == (1, 1)
-
-
-# Without a token, to somebody else: as the webhooks do.
-
-
-def post(
-    adapter: connection.Adapter, url: str, connect_seconds: float = 2, **options: Any
-) -> connection.Answer:
-    request = requests.Request("POST", url, data=b"{}").prepare()
-    limits = {"at_most": connection.MIB, "connect_seconds": connect_seconds, **options}
-    return connection.exchange(adapter, request, None, seconds=5, **limits)
-
-
-def test_without_a_token_none_is_sent_and_nothing_is_parsed(listening: Listen) -> None:
-    peer = listening(answer(200, CREATED))
-    got = post(connection.Adapter(), peer.url)
-    assert (got.status, got.data) == (200, connection.NOT_JSON)
-    assert '"id": 802' in got.text
-    assert b"authorization" not in peer.heard[0].lower()
-
-
-def test_an_address_that_may_not_be_connected_to_is_not(listening: Listen) -> None:
-    peer, judged = listening(answer(200)), []
-
-    def allows(address: str) -> bool:
-        judged.append(address)
-        return False
-
-    got = post(connection.Adapter(allows=allows), peer.url)
-    assert not got.connected
-    assert got.problem == "there is no way to it through the network"
-    assert (judged, peer.connections) == (["127.0.0.1"], 0)
-    assert post(connection.Adapter(allows=lambda address: True), peer.url).status == 200
-
-
-# A host with several addresses.
-
-
-def at(*addresses: tuple[str, int]) -> connection.Resolver:
-    """A resolver that knows one host."""
-    kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-    return lambda *args, **options: [(*kind, address) for address in addresses]
-
-
-@pytest.fixture
-def silent() -> Iterator[tuple[str, int]]:
-    """An address that swallows what is sent to it: more wait there already than may."""
-    with socket.socket() as full, socket.socket() as one, socket.socket() as another:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for waiting in (one, another):
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        yield full.getsockname()
-
-
-def test_an_address_that_swallows_packets_does_not_cost_the_others_time(
-    silent: tuple[str, int], listening: Listen
-) -> None:
-    peer = listening(answer(200))
-    resolve = at(silent, ("127.0.0.1", peer.port))
-    assert post(connection.Adapter(resolve=resolve), "http://two.example/", 0.4).status == 200
-    begun = monotonic()
-    got = post(connection.Adapter(resolve=at(silent, silent)), "http://two.example/", 0.2)
-    assert (got.connected, got.problem) == (False, "there was no answer in time")
-    assert 0.2 <= monotonic() - begun < 2
-
-
-def test_the_handshake_gets_all_the_time_there_is_to_connect(listening: Listen) -> None:
-    address = ("127.0.0.1", listening(wait_for_the_end).port)
-    begun = monotonic()
-    adapter = connection.Adapter(resolve=at(address, address, address))
-    assert not post(adapter, "https://three.example/", 0.2).connected
-    assert 0.2 <= monotonic() - begun < 2
-
-
-def test_what_did_not_connect_is_closed() -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        adapter = connection.Adapter(resolve=at(*[closed.getsockname()] * 5))
-        before = len([*Path("/dev/fd").iterdir()])
-        assert post(adapter, "http://five.example/").problem == "it refuses connections"
-        assert len([*Path("/dev/fd").iterdir()]) <= before
-
-
-def test_one_address_that_may_not_be_connected_to_is_enough(listening: Listen) -> None:
-    peer = listening(answer(200))
-    resolve = at(("127.0.0.1", peer.port), ("127.0.0.2", peer.port))
-    adapter = connection.Adapter(allows=lambda one: one == "127.0.0.1", resolve=resolve)
-    assert not post(adapter, "http://two.example/").connected
-    assert peer.connections == 0
-
-
-class Holding(connection.Adapter):
-    """Somebody still holds the answer: a traceback, say."""
-
-    def build_response(self, *args: Any) -> requests.Response:
-        self.held = super().build_response(*args)
-        return self.held
-
-
-def test_a_kept_connection_is_closed_if_its_answer_was_not_read_to_the_end(
-    listening: Listen,
-) -> None:
-    def twice(conn: socket.socket) -> None:
-        for size in (1, 2 * connection.CHUNK):
-            peer.hear(conn)
-            conn.sendall(answer(200, b"x" * size, Connection="keep-alive"))
-        peer.endings.append(wait_for_the_end(conn))
-
-    peer, adapter = listening(twice), Holding()
-    assert not post(adapter, peer.url, keep_open=True).problem
-    assert post(adapter, peer.url, keep_open=True, at_most=3).is_too_large
-    peer.close()
-    assert adapter.held
-    assert (peer.connections, peer.endings) == (1, ["reset"])
