@@ -10,6 +10,7 @@ poll finds the same mark, it sends only the rows that changed; otherwise the lis
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, ClassVar, NamedTuple
@@ -147,7 +148,7 @@ class Counted(Subquery):
     output_field = IntegerField()
 
 
-class Listing:
+class Listing(ABC):
     """One list as one request asks for it."""
 
     name: ClassVar[str]  # of its address and its live region
@@ -176,16 +177,16 @@ class Listing:
 
     # -- what a list says of itself
 
+    @abstractmethod
     def offered(self) -> list[Filter]:
         """The filters, in their order on the page."""
-        raise NotImplementedError
 
+    @abstractmethod
     def everything(self) -> QuerySet[Any]:
         """What one may see, of the chosen team: what belongs to `accounts`, which are just that.
 
         By their ids an index serves, and no other table is asked.
         """
-        raise NotImplementedError
 
     def reached(self, rows: QuerySet[Any], server: str) -> QuerySet[Any]:
         """Of rows of `accounts` those that the person reaches; `server` leads to their server."""
@@ -201,17 +202,18 @@ class Listing:
 
     def complete(self, rows: list[Any]) -> None:
         """Read what the rows of one page show besides: a query or two for all of them."""
+        return
 
-    def row(self, row: Any, *, oob: bool = False) -> SafeString:
-        raise NotImplementedError
+    @abstractmethod
+    def row(self, row: Any, *, oob: bool = False) -> SafeString: ...
 
+    @abstractmethod
     def record(self, row: Any) -> Iterable[Any]:
         """The row in a file: the values of `fields`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def counted(self, number: int) -> str:
         """ "14 servers"."""
-        raise NotImplementedError
 
     @property
     def may_pick(self) -> bool:
