@@ -151,6 +151,12 @@ def rosa(team: Team) -> User:
 
 
 @pytest.fixture
+def bob(team: Team) -> User:
+    """The second person, where one is needed."""
+    return member("Bob", Role.RESTORER, team)
+
+
+@pytest.fixture
 def oscar(team: Team) -> User:
     return member("Oscar", Role.OPERATOR, team)
 

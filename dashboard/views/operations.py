@@ -208,19 +208,22 @@ def second_person(restore: Operation, user: User) -> dict[str, Any]:
         approvals.check_second(restore, user)
     except Refused as refusal:
         is_second, why_not_second = False, str(refusal)
+    objection = approvals.objection(restore)
+    may_break_glass = not is_second and may(user, BREAK_GLASS, restore.team)
     return {
         "plan": operations.plan(snapshot),
+        "only_reads": bool(objection) or not (is_second or may_break_glass),
         "snapshot": snapshot,
         "server": snapshot.server,
         "guard": operations.level(snapshot.server),
         "maker": snapshot.operations.filter(kind=Kind.CREATE).order_by("-pk").first(),
         "agreed": restore.plan,
-        "objection": approvals.objection(restore),
+        "objection": objection,
         "people": approvals.who(approvals.approvers(restore)),
         "is_second": is_second,
         "is_asker": user.pk == restore.asked_by_id,
         "why_not_second": why_not_second,
-        "may_break_glass": not is_second and may(user, BREAK_GLASS, restore.team),
+        "may_break_glass": may_break_glass,
         "sealed_plan": approvals.sealed(restore, user),
         "decision": None,
         "forms": decisions(restore.server),

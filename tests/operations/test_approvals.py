@@ -45,12 +45,6 @@ def guarded(server):
 
 
 @pytest.fixture
-def bob(team):
-    """The second person."""
-    return member("Bob", Role.RESTORER, team)
-
-
-@pytest.fixture
 def asked(snapshot, rosa, bob):
     return restore(snapshot, rosa)
 

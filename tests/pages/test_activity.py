@@ -11,11 +11,6 @@ from snapshots import events
 from tests.pages.factories import a_server, an_account, queries, text
 
 
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
-
-
 def note(verb, server, actor=None, at=None, **data):
     with time_machine.travel(at or timezone.now(), tick=False):
         return events.record(

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from snapshots.models import Approval, Operation, Role, State, Team
+from snapshots.models import Approval, Operation, State, Team
 from snapshots.operations import approvals
-from tests.conftest import fresh, member, restore
+from tests.conftest import fresh, restore
 from tests.pages.factories import form_on, text
 from tests.pages.test_live import poll, token_of
 
@@ -20,13 +20,14 @@ def guarded(server):
 
 
 @pytest.fixture
-def bob(team):
-    return member("Bob", Role.RESTORER, team)
-
-
-@pytest.fixture
 def asked(snapshot, rosa, bob):
     return restore(snapshot, rosa, safety_snapshot=True)
+
+
+def test_only_who_can_decide_reads_until_when(asked, rosa, bob, client_of):
+    words = "What this page shows can be confirmed until"
+    assert words in text(client_of(bob).get(page_of(asked)))
+    assert words not in text(client_of(rosa).get(page_of(asked)))
 
 
 def page_of(operation):

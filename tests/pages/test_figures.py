@@ -13,14 +13,9 @@ from hypothesis import strategies as st
 from dashboard import plots
 from dashboard.plots import fleet, scales
 from snapshots.models import Kind, Operation, Server
-from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
+from tests.pages.factories import a_server, a_snapshot, an_operation, queries, text
 
 NUMBERS = st.lists(st.integers(min_value=0, max_value=10_000), min_size=1, max_size=9)
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
 
 
 def took(server, by, *minutes, kind="create"):

@@ -6,25 +6,13 @@ from snapshots.models import Account, Guard, Lowering, Operation, Role, Tag
 from tests.conftest import fresh, member
 from tests.operations.test_guards import say
 from tests.pages.factories import (
-    a_server,
     a_snapshot,
-    an_account,
     an_operation,
     form_on,
     text,
 )
 
 SEALED = "web-1 is sealed (set on this server by Alice): it is not restored"
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
-
-
-@pytest.fixture
-def old(web):
-    return a_snapshot(web, "pre-upgrade", days=11)
 
 
 def addresses(snapshot):

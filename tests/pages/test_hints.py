@@ -5,14 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, text
+from tests.pages.factories import a_snapshot, an_operation, text
 
 QUESTION = "Still needed?"
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
 
 
 def made_here(web, by, name, days, **more):

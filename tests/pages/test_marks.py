@@ -11,13 +11,8 @@ from django.utils import timezone
 from snapshots import operations
 from snapshots.models import Operation
 from tests.conftest import fresh
-from tests.pages.factories import a_server, a_snapshot, an_account, form_on, queries, text
+from tests.pages.factories import a_snapshot, form_on, queries, text
 from tests.pages.test_hints import QUESTION, made_here, page_of
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
 
 
 @pytest.fixture

@@ -11,24 +11,11 @@ from snapshots.models import Attempt, Epoch, Event, Kind, Operation, Pass, Sight
 from snapshots.operations import epoch
 from tests.conftest import delete, fresh, restore, take
 from tests.pages.factories import (
-    a_server,
-    a_snapshot,
-    an_account,
     an_operation,
     form_on,
     queries,
     text,
 )
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
-
-
-@pytest.fixture
-def old(web):
-    return a_snapshot(web, "pre-upgrade", days=11)
 
 
 def page_of(operation, user, client_of):

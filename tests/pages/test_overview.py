@@ -12,11 +12,6 @@ from snapshots.models import Account, Operation, Server
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
 
 
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
-
-
 def overview(user, client_of):
     return text(client_of(user).get("/"))
 

@@ -2,22 +2,10 @@
 
 from datetime import timedelta
 
-import pytest
-
 from snapshots import operations
 from snapshots.models import Operation, Snapshot, State
 from tests.conftest import prove
-from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
-
-
-@pytest.fixture
-def old(web):
-    return a_snapshot(web, "pre-upgrade", days=11)
+from tests.pages.factories import a_server, a_snapshot, an_operation, form_on, text
 
 
 def address(snapshot):

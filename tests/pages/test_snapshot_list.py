@@ -1,14 +1,8 @@
 """The list of snapshots over all servers."""
 
-import pytest
 from django.utils import timezone
 
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, queries, text
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
 
 
 def names(response):

@@ -1,16 +1,10 @@
 """One snapshot and its history."""
 
-import pytest
 from django.utils import timezone
 
 from snapshots import events
 from tests.conftest import fresh, restore, take
 from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, text
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
 
 
 def test_empty_lists_say_why(web, alice, client_of):

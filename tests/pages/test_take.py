@@ -5,12 +5,7 @@ import pytest
 from snapshots import operations
 from snapshots.models import Event, Operation
 from tests.conftest import take
-from tests.pages.factories import a_server, a_snapshot, an_account, an_operation, form_on, text
-
-
-@pytest.fixture
-def web(team):
-    return a_server(an_account(team))
+from tests.pages.factories import a_server, a_snapshot, an_operation, form_on, text
 
 
 def address(server):
