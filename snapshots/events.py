@@ -18,7 +18,6 @@ from snapshots.estimates import spell
 from snapshots.models import (
     Account,
     Event,
-    Guard,
     Kind,
     Operation,
     Reason,
@@ -29,6 +28,7 @@ from snapshots.models import (
     Topic,
     User,
 )
+from snapshots.models.guard import named
 from snapshots.models.reason import Blank
 from snapshots.said import again, memo
 from snapshots.text import readable, shown, stamp
@@ -564,8 +564,7 @@ def sentence(event: Event) -> str:
             data[name] = Role(data[name]).label
     for name in ("guard", "old_guard"):
         if name in data:
-            named = data[name] in Guard.values
-            data[name] = Guard(data[name]).label if named else gettext("nothing of its own")
+            data[name] = named(data[name])
     return words.format_map(Blank(data))
 
 

@@ -20,6 +20,7 @@ from snapshots.levels import people
 from snapshots.models import Account, Guard, Lowering, Server, Tag, Team, User
 from snapshots.models.guard import NEEDS_TWO
 from snapshots.permissions import APPROVE, SET_RULES, able, may_now, named, require, roles_with
+from snapshots.reasons import reason
 from snapshots.said import gettext as _
 from snapshots.seconds import brought_in, second_persons
 from snapshots.teams import locked
@@ -119,7 +120,7 @@ def _check_enough(team: Team, guard: str) -> None:
 
 def _ask(thing: Thing, before: str, guard: str, actor: User, why: str) -> Lowering:
     team = team_of(thing)
-    why = _words(why, _("Please say why: the second person reads it."), field="why")
+    why = reason(why, _("Please say why: the second person reads it."), field="why")
     if not second_persons(SET_RULES, team, actor.pk):
         raise Refused(
             _(
@@ -190,7 +191,7 @@ def reject(wish: Lowering, *, actor: User, words: str) -> None:
         _lock(team)
         _check_right(actor, team)
         asked = _("Please say why: whoever asked for it reads it.")
-        words = _words(words, asked, field="words")
+        words = reason(words, asked)
         _decide(wish, Lowering.State.REJECTED, actor, words)
         events.record(
             events.Verb.GUARD_LOWER_REJECTED,
@@ -277,17 +278,6 @@ def _end_wishes(thing: Thing, actor: User) -> None:
         decided_by_name=str(actor)[:100],
         decided_at=timezone.now(),
     )
-
-
-def _words(text: str, asked: str, *, field: str) -> str:
-    words = " ".join(text.split())
-    if not words:
-        raise Refused(asked, field=field)
-    if len(words) > 500:
-        raise Refused(
-            _("The reason has %(count)d characters; 500 fit.") % {"count": len(words)}, field=field
-        )
-    return words
 
 
 def which(thing: Thing) -> dict[str, Any]:

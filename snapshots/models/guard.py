@@ -20,6 +20,11 @@ class Guard(models.TextChoices):
         return list(Guard).index(self)
 
 
+def named(guard: str) -> str | Promise:
+    """The level in words; empty says nothing."""
+    return Guard(guard).label if guard in Guard.values else _("nothing of its own")
+
+
 # Below this nobody goes alone.
 NEEDS_TWO = (Guard.GUARDED, Guard.SEALED)
 
@@ -41,4 +46,4 @@ class Guarded(models.Model):
     @property
     def says(self) -> str | Promise:
         """Its level in words."""
-        return Guard(self.guard).label if self.guard else _("nothing of its own")
+        return named(self.guard)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from snapshots.models.guard import Guard
+from snapshots.models.guard import Guard, named
 from snapshots.models.inventory import Server
 from snapshots.models.people import Team, User
 from snapshots.models.scope import Tag
@@ -86,4 +86,4 @@ class Lowering(models.Model):
     @property
     def wanted(self) -> str | Promise:
         """The level in words."""
-        return Guard(self.guard).label if self.guard else _("nothing of its own")
+        return named(self.guard)

@@ -32,7 +32,7 @@ from snapshots.models import (
 from snapshots.operations import epoch, times
 from snapshots.operations.ask import before_restore, to_think, write_before
 from snapshots.operations.audited import audited
-from snapshots.operations.guards import check_restore
+from snapshots.operations.guards import check_unsealed
 from snapshots.operations.plan import difference, plan, unsealed
 from snapshots.operations.room import check_room
 from snapshots.operations.rules import (
@@ -46,6 +46,7 @@ from snapshots.operations.rules import (
 )
 from snapshots.operations.states import move
 from snapshots.permissions import APPROVE, BREAK_GLASS, may_now, require
+from snapshots.reasons import reason
 from snapshots.said import gettext as _
 from snapshots.seconds import brought_in
 
@@ -124,7 +125,7 @@ def check_still(restore: Operation) -> None:
     snapshot, kept = rows.get(operations=restore.pk), restore.plan
     server = snapshot.server
     check_server(server)
-    check_restore(server)
+    check_unsealed(server)
     if not may_now(restore.asked_by_id, RIGHT[Kind.RESTORE], restore.team_id, server.pk):
         raise Refused(
             _("%(person)s, who asked for it, no longer has the right to restore %(server)s.")
@@ -165,7 +166,7 @@ def break_glass(restore: Operation, *, actor: User, typed: str, seen: str, words
     """The same without a second person: an owner, with a reason that everybody is told."""
     with audited(actor, restore.server, restore.snapshot):
         require(actor, BREAK_GLASS, restore.team, restore.server)
-        _let_go(restore, What.EMERGENCY, actor, typed, seen, check_words(words))
+        _let_go(restore, What.EMERGENCY, actor, typed, seen, _why(words))
 
 
 def reject(restore: Operation, *, actor: User, words: str) -> None:
@@ -174,7 +175,7 @@ def reject(restore: Operation, *, actor: User, words: str) -> None:
         require(actor, APPROVE, restore.team, restore.server)
         if actor.pk == restore.asked_by_id:
             raise Refused(_("You asked for it: you can cancel it."))
-        words = check_words(words)
+        words = _why(words)
         check_open(restore)
         details = {"person": str(actor), "words": words}
         row = _row(restore, What.REJECTED, actor, words)
@@ -191,17 +192,8 @@ def reject(restore: Operation, *, actor: User, words: str) -> None:
             raise _too_late()
 
 
-def check_words(words: str) -> str:
-    """The reason, tidied. Raises `Refused`."""
-    words = " ".join(words.split())
-    if not words:
-        raise Refused(_("Please say why. It is kept in the history."), field="words")
-    if len(words) > 500:
-        raise Refused(
-            _("The reason has %(count)d characters; 500 fit.") % {"count": len(words)},
-            field="words",
-        )
-    return words
+def _why(words: str) -> str:
+    return reason(words, _("Please say why. It is kept in the history."))
 
 
 def _let_go(

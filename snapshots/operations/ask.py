@@ -27,7 +27,7 @@ from snapshots.models import (
 )
 from snapshots.operations import marks, times
 from snapshots.operations.audited import audited, tell
-from snapshots.operations.guards import check_confirmed, check_delete, check_restore
+from snapshots.operations.guards import check_confirmed, check_unsealed
 from snapshots.operations.plan import Shown, check_same, newer, opened, plan
 from snapshots.operations.room import check_room
 from snapshots.operations.rules import (
@@ -98,7 +98,7 @@ def request_create(
                     _("Delete one first, on its own page; then the server can be stopped for it."),
                     field="stop_first",
                 )
-            now = check_delete(server)
+            now = check_unsealed(server)
             check_room(server, going)
             check_confirmed(children[0], typed_going, now, actor=actor, field="typed_going")
         else:
@@ -157,7 +157,7 @@ def request_restore(
         if again := _same_form(operation, children):
             return again
         check_server(server)
-        now = check_restore(server)
+        now = check_unsealed(server)
         check_snapshot(snapshot)
         shown = opened(seen, actor=actor)
         check_same(shown, plan(snapshot))
@@ -202,7 +202,7 @@ def request_delete(
         if again := _same_form(operation):
             return again
         check_server(snapshot.server)
-        now = check_delete(snapshot.server)
+        now = check_unsealed(snapshot.server)
         check_snapshot(snapshot, deleting=True)
         check_confirmed(operation, typed, now, actor=actor)
         return _line_up(operation) if behind else _insert(operation)
@@ -313,9 +313,9 @@ def _insert(
     """Write the request and its audit line; the database decides who was first.
 
     `children` come before it, the last one first, each under the one that it is for; a restore
-    that a second person must approve has them from then on. `followers`
-    stand in the machine's line from the same moment. `answer`, if not the operation itself, is the
-    one that the form asked for.
+    that a second person must approve gets them with the approval. `followers` stand in the
+    machine's line from the same moment. `answer`, if not the operation itself, is the one that the
+    form asked for.
     """
     answer = answer or operation
     try:

@@ -17,7 +17,7 @@ from snapshots.operations.rules import check_typed
 from snapshots.permissions import APPROVE, may_now
 from snapshots.said import gettext as _
 
-__all__ = ["Level", "check_delete", "check_restore", "level", "why_sealed"]
+__all__ = ["Level", "check_unsealed", "level", "why_sealed"]
 
 OVERWRITES = (Kind.RESTORE, Kind.DELETE)
 
@@ -38,17 +38,12 @@ def why_sealed(server: Server, now: Level) -> str:
     return _words(server, now, people(server.account.team)) if now.is_sealed else ""
 
 
-def check_restore(server: Server) -> Level:
-    """What counts for `server`, if it may be restored at all. Raises `Refused`."""
+def check_unsealed(server: Server) -> Level:
+    """What counts for `server`, if anything of it may be lost from here. Raises `Refused`."""
     now = level(server)
     if words := why_sealed(server, now):
         raise Refused(words)
     return now
-
-
-def check_delete(server: Server) -> Level:
-    """What counts for `server`, if snapshots of it may be deleted. Raises `Refused`."""
-    return check_restore(server)
 
 
 def _words(server: Server, now: Level, who: str) -> str:

@@ -12,6 +12,7 @@ from snapshots.models import Account, Kind, Operation, Server, Snapshot, User
 from snapshots.models.operation import HOLDING
 from snapshots.operations.slots import slots, taken
 from snapshots.permissions import known_servers
+from snapshots.reasons import reason
 from snapshots.said import gettext as _
 from snapshots.text import same_name
 
@@ -174,21 +175,11 @@ def check_snapshot(snapshot: Snapshot, *, deleting: bool = False) -> None:
 
 def check_why(words: str) -> str:
     """Why somebody goes without a safety snapshot, tidied. Raises `Refused`."""
-    words = " ".join(words.split())
-    if not words:
-        raise Refused(
-            _(
-                "Please say why you go without a safety snapshot: it is the only way back."
-                " It is kept in the history."
-            ),
-            field="why_without",
-        )
-    if len(words) > 500:
-        raise Refused(
-            _("The reason has %(count)d characters; 500 fit.") % {"count": len(words)},
-            field="why_without",
-        )
-    return words
+    lacking = _(
+        "Please say why you go without a safety snapshot: it is the only way back."
+        " It is kept in the history."
+    )
+    return reason(words, lacking, field="why_without")
 
 
 def check_slot(server: Server, *, field: str | None = None) -> None:

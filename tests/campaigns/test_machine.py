@@ -277,20 +277,7 @@ class Machine(RuleBasedStateMachine):
         except (Refused, NotAllowed, Killed):
             pass
 
-    @rule(
-        what=st.sampled_from(
-            [
-                "resume",
-                "resume",
-                "pause",
-                "demote",
-                "promote",
-                "promote",
-                "demote Bob",
-                "promote Bob",
-            ]
-        )
-    )
+    @rule(what=st.sampled_from(ADMINISTRATION))
     def administer(self, what: str) -> None:
         try:
             match what:
