@@ -133,14 +133,16 @@ def choose(request: HttpRequest, thing: Thing) -> HttpResponse:
         if isinstance(thing, Server):
             return see_other(request, "server", thing.pk)
         return see_other(request, "team_rules", team.pk)
-    says = thing.guard or (levels.level(thing).guard if isinstance(thing, Server) else team.guard)
+    server = thing if isinstance(thing, Server) else None
+    level = levels.level(server) if server else None
+    says = level.guard if level else thing.guard or team.guard
     context = {
         "form": form,
         "action": request.path,
         "thing": thing,
         "team": team,
-        "server": thing if isinstance(thing, Server) else None,
-        "level": levels.level(thing) if isinstance(thing, Server) else None,
+        "server": server,
+        "level": level,
         "takes_two": says in NEEDS_TWO,
         "choices": explained(form),
         "waits": guards.wishes(team).filter(**guards.which(thing)).first(),
