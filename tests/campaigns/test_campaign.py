@@ -15,7 +15,7 @@ SHORT = {
     "crashes": "--part crashes",
     "naive": (
         "--part campaign --app tests.campaigns.naive --until-twice"
-        " --seconds 90 --pace 60 --strikes 120 --servers 10"
+        " --seconds 300 --pace 60 --strikes 20 --gusts 240 --servers 10"
     ),
 }
 
