@@ -425,6 +425,13 @@ class Verb(models.TextChoices):
             " as {asker} asked"
         ),
     )
+    GUARD_LOWER_OVERTAKEN = (
+        "guard.lower_overtaken",
+        _(
+            "set another guard level of {what} meanwhile: that it goes to {guard},"
+            " as {asker} asked, can no longer be approved"
+        ),
+    )
     MEMBER_ADDED = "member.added", _("added {member} as {role}")
     MEMBER_INVITED = "member.invited", _("invited {member} as {role}")
     MEMBER_LINK_MADE = (
@@ -474,6 +481,11 @@ _TOLD_OF_OTHERS = {
     "account.token_refused": Topic.ACCOUNT_PAUSED,
     "account.key_lost": Topic.ACCOUNT_PAUSED,
     "account.paused": Topic.ACCOUNT_PAUSED,
+    "guard.lower_asked": Topic.APPROVAL,
+    "guard.lowered": Topic.APPROVAL,
+    "guard.lower_rejected": Topic.FAILED,
+    "guard.lower_expired": Topic.FAILED,
+    "guard.lower_overtaken": Topic.FAILED,
 }
 
 

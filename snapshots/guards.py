@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from snapshots import events, levels
@@ -54,7 +54,7 @@ def set_level(thing: Thing, guard: str, *, actor: User, why: str = "") -> Loweri
             with transaction.atomic():
                 _check_enough(team, guard)
                 _write(thing, now.guard, guard, by=str(actor))
-                _end_wishes(thing, actor)
+                _end_wish(thing, actor)
                 events.record(
                     events.Verb.GUARD_SET,
                     team=team,
@@ -149,7 +149,7 @@ def _ask(thing: Thing, before: str, guard: str, actor: User, why: str) -> Loweri
         team=team,
         actor=actor,
         words=why,
-        **_told(thing, before, guard),
+        **_told_of(wish, before),
     )
     return wish
 
@@ -158,6 +158,14 @@ def wishes(*teams: Team | int) -> QuerySet[Lowering]:
     """What waits for a second person, the oldest first."""
     rows = Lowering.objects.filter(team__in=teams, state=Lowering.State.OPEN)
     return rows.filter(expires_at__gt=timezone.now()).order_by("pk")
+
+
+def wishes_about(thing: Thing) -> QuerySet[Lowering]:
+    """Those for `thing`; of a server, those for its tags and its team too."""
+    rows = wishes(team_of(thing)).select_related("server", "tag", "team")
+    if not isinstance(thing, Server):
+        return rows.filter(**which(thing))
+    return rows.filter(Q(tag__servers=thing) | Q(tag=None), Q(server=thing) | Q(server=None))
 
 
 def approve(wish: Lowering, *, actor: User) -> None:
@@ -179,8 +187,7 @@ def approve(wish: Lowering, *, actor: User) -> None:
             events.Verb.GUARD_LOWERED,
             team=team,
             actor=actor,
-            asker=wish.asked_by_name,
-            **_told(thing, before, wish.guard),
+            **_told_of(wish, before),
         )
 
 
@@ -197,9 +204,8 @@ def reject(wish: Lowering, *, actor: User, words: str) -> None:
             events.Verb.GUARD_LOWER_REJECTED,
             team=team,
             actor=actor,
-            asker=wish.asked_by_name,
             words=words,
-            **_told(thing, thing.guard, wish.guard),
+            **_told_of(wish, thing.guard),
         )
 
 
@@ -210,12 +216,10 @@ def expire() -> None:
         with transaction.atomic():
             is_ours = rows.filter(pk=wish.pk).update(state=Lowering.State.EXPIRED)
             if is_ours:
-                thing = wish.thing
                 events.record(
                     events.Verb.GUARD_LOWER_EXPIRED,
                     team=wish.team,
-                    asker=wish.asked_by_name,
-                    **_told(thing, thing.guard, wish.guard),
+                    **_told_of(wish, wish.thing.guard),
                 )
 
 
@@ -270,14 +274,16 @@ def _decide(wish: Lowering, state: Lowering.State, actor: User, words: str = "")
         raise Refused(_("Too late: it was decided already, or its four hours are over."))
 
 
-def _end_wishes(thing: Thing, actor: User) -> None:
+def _end_wish(thing: Thing, actor: User) -> None:
     """Another level was set: what was asked for before is not what anybody would approve now."""
-    Lowering.objects.filter(state=Lowering.State.OPEN, **which(thing)).update(
-        state=Lowering.State.REJECTED,
-        decided_by=actor,
-        decided_by_name=str(actor)[:100],
-        decided_at=timezone.now(),
-    )
+    for wish in wishes(team_of(thing)).filter(**which(thing)):
+        _decide(wish, Lowering.State.REJECTED, actor)
+        events.record(
+            events.Verb.GUARD_LOWER_OVERTAKEN,
+            team=wish.team,
+            actor=actor,
+            **_told_of(wish, thing.guard),
+        )
 
 
 def which(thing: Thing) -> dict[str, Any]:
@@ -291,6 +297,12 @@ def which(thing: Thing) -> dict[str, Any]:
 def _about(thing: Thing) -> dict[str, Any]:
     """What a line of the history is tied to."""
     return {"server": thing, "account": thing.account} if isinstance(thing, Server) else {}
+
+
+def _told_of(wish: Lowering, before: str) -> dict[str, Any]:
+    """What a line tells of a wish: for people, and for whoever has to find it again."""
+    ids = {"lowering_id": wish.pk, "asker_id": wish.asked_by_id}
+    return {"asker": wish.asked_by_name, **ids, **_told(wish.thing, before, wish.guard)}
 
 
 def _told(thing: Thing, before: str, guard: str) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def test_below_guarded_takes_two(which, server, prod, team, alice, adam):
     wish = lower(thing, alice)
     assert fresh(thing).guard == "guarded"
     assert list(guards.wishes(team)) == [wish]
+    assert list(guards.wishes_about(thing)) == list(guards.wishes_about(server)) == [wish]
     assert told("guard.lower_asked").startswith("Alice asks a second person to let the guard level")
     guards.approve(wish, actor=adam)
     assert (fresh(thing).guard, fresh(thing).guard_by_name) == ("careful", "Alice")

@@ -145,7 +145,7 @@ def choose(request: HttpRequest, thing: Thing) -> HttpResponse:
         "level": level,
         "takes_two": says in NEEDS_TWO,
         "choices": explained(form),
-        "waits": guards.wishes(team).filter(**guards.which(thing)).first(),
+        "wishes": guards.wishes_about(thing),
     }
     return render(request, "guards/choose.html", context, status=422 if form.is_bound else 200)
 

@@ -29,7 +29,9 @@ WHAT = {
     Topic.NEEDS_PERSON: gettext_lazy("What we see cannot decide it: somebody has to look."),
     Topic.ACCOUNT_PAUSED: gettext_lazy("By a person, or because the token is refused."),
     Topic.SLOW: gettext_lazy("It runs longer than such operations usually take."),
-    Topic.APPROVAL: gettext_lazy("A restore waits for a second person, or one has approved it."),
+    Topic.APPROVAL: gettext_lazy(
+        "A restore or a lower guard level waits for a second person, or one has approved it."
+    ),
     Topic.EMERGENCY: gettext_lazy("An owner let a restore go on alone. Everybody is told."),
 }
 

@@ -14,6 +14,8 @@ def address_of(thing: Event | Batch, *, site: str | None = None) -> str:
         path = reverse("batch", args=[thing.pk])
     elif thing.operation_id:
         path = reverse("operation", args=[thing.operation_id])
+    elif wish := thing.data.get("lowering_id"):
+        path = reverse("lowering", args=[wish])
     elif thing.snapshot_id:
         path = reverse("snapshot", args=[thing.snapshot_id])
     elif thing.account_id:

@@ -100,6 +100,11 @@ def _advice(event: Event) -> str:
     noun, _dot, what = event.verb.partition(".")
     if event.verb == "account.paused":
         return _("What is asked for meanwhile waits, and expires if it waits too long.")
+    if event.verb == "guard.lower_asked":
+        return _(
+            "Please read on the page below what it concerns, and approve it or say no."
+            " If nobody does within four hours it expires, and nothing is changed."
+        )
     if noun not in Kind.values:
         return ""
     return {

@@ -13,7 +13,7 @@ from snapshots.events import topic_of
 from snapshots.models import Batch, Delivery, Event, Operation, Topic, Webhook
 from snapshots.models.operation import ENDED, POWER
 from snapshots.notices.wishes import Listener, listeners
-from snapshots.permissions import may_hear
+from snapshots.permissions import SET_RULES, able, may_hear
 
 log = logging.getLogger(__name__)
 QUOTA = 200
@@ -80,8 +80,14 @@ def _messages(event: Event, audience: Audience) -> Iterator[Delivery]:
 
 
 def _listening(event: Event, topic: Topic, people: list[Listener]) -> Iterator[int]:
-    """Who wants to be told of it. Nobody is told of what they did themselves."""
-    asked_by = event.operation.asked_by_id if event.operation else None
+    """Who wants to be told of it. Nobody is told of what they did themselves.
+
+    That a guard level is to be lowered concerns whoever asked, and who could decide it.
+    """
+    asked_by = event.operation.asked_by_id if event.operation else event.data.get("asker_id")
+    if event.data.get("lowering_id") and event.team:
+        concerned = {asked_by, *(one.pk for one in able(SET_RULES, event.team))}
+        people = [person for person in people if person.user_id in concerned]
     for person in people:
         is_wanted = person.wants(topic, asked_by=asked_by) and person.user_id != event.actor_id
         if is_wanted and may_hear(person.scope_id, event):

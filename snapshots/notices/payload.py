@@ -54,6 +54,8 @@ def _data(event: Event) -> dict[str, Any]:
             "part_of": operation.parent_id,
             "url": address_of(event),
         }
+    if wish := names.get("lowering_id"):
+        told["lowering"] = {"id": wish, "asked_by": names["asker"], "url": address_of(event)}
     return told
 
 

@@ -106,7 +106,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "server-refused-token": Shot(server("customer-204"), "finn"),
         "server-viewer": Shot(server("db-1"), "vera"),
         "server-tags": Shot(server("web-1", "tags/")),
-        "server-guard": Shot(server("web-1", "guard/")),
+        "server-guard": Shot(server("db-2", "guard/")),
         "server-sealed": Shot(server("build-7"), "rosa"),
         "server-figures": Shot(server("web-1", "figures/")),
         "snapshot": Shot(f"/snapshots/{snapshot('shop', 1)}/"),

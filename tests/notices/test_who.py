@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.core import mail
 
-from snapshots import accounts, events, operations, teams
+from snapshots import accounts, events, guards, operations, teams
 from snapshots.errors import Refused
 from snapshots.events import Verb, topic_of
-from snapshots.models import Delivery, Event, Kind, Membership, Role, Team, Topic, Wish
+from snapshots.models import (
+    Delivery,
+    Event,
+    Kind,
+    Lowering,
+    Membership,
+    Role,
+    Team,
+    Topic,
+    Wish,
+)
 from snapshots.notices import wishes
 from snapshots.operations import approvals
 from tests.conftest import delete, fresh, member, restore, take
@@ -299,3 +311,66 @@ def test_everybody_is_told_of_an_emergency_and_nobody_can_mute_that(
     decided(asked, alice, "break_glass", words="The shop is down")
     for person in (rosa, oscar, vera):
         assert subjects(person)[0].endswith("as an emergency: The shop is down")
+
+
+# -- a guard level is to be lowered ---------------------------------------------------------------
+
+
+@pytest.fixture
+def adam(team):
+    return member("Adam", Role.ADMIN, team)
+
+
+def lower(thing, actor):
+    type(thing).objects.filter(pk=thing.pk).update(guard="guarded")
+    mail.outbox.clear()
+    wish = guards.set_level(thing, "careful", actor=actor, why="The migration")
+    a_tick()
+    return wish
+
+
+def test_who_could_lower_a_guard_level_is_told_that_somebody_asks(
+    server, team, alice, adam, rosa, vera, mallory, receiving
+):
+    choose(vera, team, approval="everything")
+    there = receiving(topics=["approval"])
+    wish = lower(server, alice)
+    [subject] = subjects(adam)
+    assert subject.startswith(
+        "[Northwind] Alice asks a second person to let the guard level of web-1"
+    )
+    assert "approve it or say no" in mail.outbox[0].body
+    assert f"/lowerings/{wish.pk}/" in mail.outbox[0].body
+    assert len(mail.outbox) == 1
+    [(_headers, body)] = there.heard
+    assert json.loads(body)["data"]["lowering"] == {
+        "id": wish.pk,
+        "asked_by": "Alice",
+        "url": f"https://snapshots.example.com/lowerings/{wish.pk}/",
+    }
+
+
+def test_whoever_asked_for_a_lower_level_is_told_what_became_of_it(team, alice, adam):
+    def decided(act):
+        wish = lower(team, adam)
+        act(wish)
+        mail.outbox.clear()
+        a_tick()
+        return subjects(adam)[0]
+
+    words = "the guard level of Northwind"
+    said_no = decided(lambda wish: guards.reject(wish, actor=alice, words="Not on a Friday"))
+    assert said_no == (
+        f"[Northwind] Alice rejected that {words} goes to Careful, as Adam asked: Not on a Friday"
+    )
+    said_yes = decided(lambda wish: guards.approve(wish, actor=alice))
+    assert said_yes.startswith(f"[Northwind] Alice approved what Adam asked for: {words} goes")
+    overtaken = decided(lambda wish: guards.set_level(team, "sealed", actor=alice))
+    assert overtaken.startswith("[Northwind] Alice set another guard level of Northwind meanwhile")
+
+    def nobody_decides(wish):
+        Membership.objects.filter(user=adam).update(role=Role.RESTORER)
+        Lowering.objects.filter(pk=wish.pk).update(expires_at=wish.created_at)
+        guards.expire()
+
+    assert decided(nobody_decides).startswith("[Northwind] Nobody approved in time that the guard")

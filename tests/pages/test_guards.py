@@ -150,6 +150,8 @@ def test_what_takes_two_waits_on_pages_until_the_second_has_decided(
     said = "The guard level of web-1: from Guarded to Careful Alice asks for it: The migration"
     for address in ("/", f"/team/{team.pk}/rules/"):
         assert said in text(his.get(address))
+    for thing in (f"/servers/{web.pk}/guard/", f"/team/{team.pk}/guard/"):
+        assert (said in text(his.get(thing))) == ("servers" in thing)
     assert "You can take it back." in text(hers.get(there))
     assert 'id="approve"' not in hers.get(there).content.decode()
     refused = hers.post(there, {"decision": "approve"})
