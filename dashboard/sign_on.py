@@ -20,7 +20,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_safe
 
 from dashboard import signins
@@ -38,6 +38,11 @@ def name() -> str:
     """How people call the place where they sign in; empty if there is none."""
     apps = settings.SOCIALACCOUNT_PROVIDERS.get("openid_connect", {}).get("APPS", [])
     return apps[0]["name"] if apps else ""
+
+
+def place() -> str:
+    """The same, also where it was configured once and is no more."""
+    return name() or gettext("single sign-on")
 
 
 class SignOn(DefaultSocialAccountAdapter):

@@ -31,6 +31,7 @@ from dashboard.views import (
     server_list,
     servers,
     sessions,
+    sign_ons,
     snapshot_list,
     snapshots,
     tags,
@@ -129,6 +130,7 @@ people = [
         name="mfa_reauthenticate_webauthn",
     ),
     path("auth/2fa/webauthn/add/", whole(add_webauthn), name="mfa_add_webauthn"),
+    path("auth/2fa/", sign_ons.Index.as_view(), name="mfa_index"),
     path("auth/2fa/", include("allauth.mfa.urls")),
     path("auth/sessions/", sessions.index, name="usersessions_list"),
     path("first/", first_run.begin, name="first_run"),
@@ -138,6 +140,7 @@ people = [
     path("setup/done/", first_run.done, name="setup_done"),
     path("auth/oidc/cancelled/", sign_on.failed, name="socialaccount_login_cancelled"),
     path("auth/oidc/error/", sign_on.failed, name="socialaccount_login_error"),
+    path("auth/oidc/<int:pk>/remove/", sign_ons.remove, name="remove_sign_on"),
     path("auth/", include("allauth.socialaccount.providers.openid_connect.urls")),
     path("auth/email/", address.page, name="account_email"),  # theirs changes it unproved
     path("auth/email/<str:key>/", address.confirm, name="confirm_address"),

@@ -271,6 +271,7 @@ class Verb(models.TextChoices):
     )
     PASSWORD_SET = "person.password_set", _("set a new password")
     SIGN_ON_ADDED = "person.sign_on_added", _("signs in by {place} too, from now on")
+    SIGN_ON_REMOVED = "person.sign_on_removed", _("signs in by {place} no more")
     SESSIONS_ENDED = (
         "person.sessions_ended",
         _("signed out elsewhere, from so many devices: {number}"),

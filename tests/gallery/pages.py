@@ -224,6 +224,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "proof-of-all-kinds": Shot("/settings/", "zoe", partial(unproven, then=proof_page)),
         "signing-in": Shot("/auth/2fa/"),
         "signing-in-full": Shot("/auth/2fa/", "zoe"),
+        "sign-on-remove": Shot("/auth/oidc/1/remove/", "zoe"),
         "sessions": Shot("/auth/sessions/"),
         "app-on": Shot("/auth/2fa/totp/activate/"),
         "app-wrong": Shot("/auth/2fa/totp/activate/", "alice", partial(send, code="12")),

@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.utils import timezone
 
@@ -88,6 +89,8 @@ def build() -> Scene:
     with transaction.atomic():
         TOTP.activate(people["zoe"], "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
         RecoveryCodes.activate(people["zoe"])
+    claims = {"userinfo": {"email": "zoe.almeida@id.example.com"}}
+    SocialAccount.objects.create(user=people["zoe"], provider="sso", uid="17", extra_data=claims)
     northwind = teams.create_team("Northwind", owner=people["alice"])
     labs = teams.create_team("Southwind Labs", owner=people["finn"])
     harbour = teams.create_team("Harbour", owner=people["emma"])

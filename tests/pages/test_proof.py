@@ -7,6 +7,7 @@ import time
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.socialaccount.models import SocialAccount
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard import proof
@@ -69,6 +70,7 @@ DANGEROUS = {
     "replace_token", "remove_account", "team_rules", "invite", "change_role", "remove_member",
     "suspend_member", "resume_member", "server_tags", "withdraw_invitation", "leave_team",
     "account_email", "server_guard", "tag_guard", "team_guard", "lowering",
+    "remove_sign_on",
     "add_webhook",
     "add_own_webhook", "webhook", "new_webhook_secret", "end_old_secret",
 } | proof.OF_ALLAUTH  # fmt: skip
@@ -235,6 +237,7 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
     hook = Webhook.objects.create(team=team, name="Chat", address="https://chat.example.com/")
     tag = Tag.objects.create(team=team, word="prod")
     wish = Lowering.objects.create(team=team, why="w", asked_by=oscar, asked_by_name="Oscar")
+    linked = SocialAccount.objects.create(user=alice, provider="sso", uid="17")
     return {
         "delete_snapshot": (
             f"/snapshots/{old.pk}/delete/",
@@ -332,6 +335,11 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
             {"email": "alice@new.example"},
             "Sign in with alice@new.example from now on, no longer with alice@example.com.",
         ),
+        "remove_sign_on": (
+            f"/auth/oidc/{linked.pk}/remove/",
+            {},
+            "Sign in by single sign-on no more.",
+        ),
         "remove_member": (f"/members/{member.pk}/remove/", {}, "Take Oscar out of Northwind."),
         "add_webhook": (
             "/webhooks/new/",
@@ -364,7 +372,7 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
 def everything() -> list[list[dict]]:
     """What all of that could change."""
     kinds = (Operation, Server, Snapshot, Account, Membership, Webhook, Invited, Team, Tag)
-    kinds = (*kinds, Lowering)
+    kinds = (*kinds, Lowering, SocialAccount)
     return [list(kind.objects.order_by("pk").values()) for kind in kinds]
 
 

@@ -183,6 +183,68 @@ def test_nobody_connects_it_to_somebody_elses_session(issuer, alice, client_of):
     assert refused.status_code == 403
 
 
+# -- seen and removed -----------------------------------------------------------------------------
+
+
+def remove_link(client: Client) -> str:
+    """Where the page of one's ways in leads to remove it."""
+    page = client.get("/auth/2fa/").content.decode()
+    return re.search(r'href="(/auth/oidc/\d+/remove/)"', page)[1]
+
+
+@pytest.fixture
+def linked(issuer, rosa):
+    """Rosa has signed in by it, and has a password besides."""
+    sign_on(Client(), issuer, ROSA)
+    rosa.set_password("correct horse battery")
+    rosa.save()
+    mail.outbox.clear()
+    return rosa
+
+
+@pytest.mark.django_db(transaction=True)  # she is told after the commit
+def test_whoever_came_by_it_sees_it_and_removes_it(issuer, linked, client_of):
+    client = client_of(linked)
+    assert "Single sign-on 1 Somewhere else you sign in" in text(client.get("/auth/2fa/"))
+    address = remove_link(client)
+    assert "rosa@example.com at Northwind ID will not sign you in here" in text(client.get(address))
+    answer = client.post(address, follow=True)
+    assert "It does not sign you in any more." in text(answer)
+    assert "Single sign-on" not in text(answer)
+    assert told(linked)[-1] == "Rosa signs in by Northwind ID no more"
+    assert [one.subject for one in mail.outbox] == ["A way to sign in was removed"]
+    assert "From now on Northwind ID does not sign you in" in mail.outbox[0].body
+    linked.email = "rosa.new@example.com"
+    linked.save()
+    stranger = Client()
+    sign_on(stranger, issuer, ROSA)
+    assert not is_in(stranger)
+
+
+def test_the_last_way_in_stays(issuer, linked, client_of):
+    linked.set_unusable_password()
+    linked.save()
+    client = client_of(linked)
+    address = remove_link(client)
+    words = "Choose a password first: without Northwind ID you could not sign in any more."
+    page = client.get(address)
+    assert words in text(page)
+    assert f'action="{address}"' not in page.content.decode()
+    refused = client.post(address)
+    assert (refused.status_code, words in text(refused)) == (422, True)
+    sign_on(Client(), issuer, ROSA | {"sub": "18"})
+    client.post(address)
+    assert [one.uid for one in linked.socialaccount_set.all()] == ["18"]
+    assert client.post(remove_link(client)).status_code == 422
+
+
+def test_nobody_sees_or_removes_another_persons(linked, client_of, alice):
+    address = remove_link(client_of(linked))
+    assert client_of(alice).get(address).status_code == 404
+    assert client_of(alice).post(address).status_code == 404
+    assert linked.socialaccount_set.exists()
+
+
 # -- what it proves -------------------------------------------------------------------------------
 
 
