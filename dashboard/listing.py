@@ -204,6 +204,10 @@ class Listing(ABC):
         """Read what the rows of one page show besides: a query or two for all of them."""
         return
 
+    def complete_for_file(self, rows: list[Any]) -> None:
+        """The same of what a file tells of them."""
+        self.complete(rows)
+
     @abstractmethod
     def row(self, row: Any, *, oob: bool = False) -> SafeString: ...
 
@@ -431,5 +435,5 @@ class Listing(ABC):
 
     def _records(self) -> Iterator[Iterable[Any]]:
         for rows in export.portions(self.in_full(self.matching())):
-            self.complete(rows)
+            self.complete_for_file(rows)
             yield from (self.record(row) for row in rows)

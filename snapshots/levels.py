@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from snapshots import kept
-from snapshots.models import Guard, Server, Team
+from snapshots.models import Guard, Server, Tag, Team
 from snapshots.models.guard import NEEDS_TWO
 from snapshots.permissions import SET_RULES, named, roles_with
 from snapshots.said import Said
@@ -74,6 +74,19 @@ def levels(servers: Sequence[int]) -> dict[int, Level]:
 def of_team(team: Team) -> dict[int, Level]:
     """The same of every server of `team`."""
     return _counted(_rows().filter(account__team=team))
+
+
+def counts(guard: Guard) -> Q:
+    """Of which servers `guard` is the level that counts: the same rule, for a list."""
+
+    def tagged(guards: Iterable[Guard]) -> Exists:
+        tags = Tag.servers.through.objects.filter(server=OuterRef("pk"))
+        return Exists(tags.filter(tag__guard__in=guards))
+
+    stricter = [one for one in Guard if one.strictness > guard.strictness]
+    by_tag = Q(tagged([guard])) & ~Q(tagged(stricter))
+    by_team = Q(account__team__guard=guard) & ~Q(tagged(Guard))
+    return Q(guard=guard) | (Q(guard="") & (by_tag | by_team))
 
 
 def _rows() -> QuerySet[Server, tuple[Any, ...]]:

@@ -35,8 +35,8 @@ from dashboard.listing import Choice, Column, Filter, Listing, search
 from dashboard.live import Fragment
 from dashboard.plots import AGES, FRESH
 from dashboard.templatetags.ui import SERVER, Look, shown, size
-from snapshots import kept
-from snapshots.models import Kind, Operation, Server, Snapshot, Tag
+from snapshots import kept, levels
+from snapshots.models import Guard, Kind, Operation, Server, Snapshot, Tag
 from snapshots.models.operation import HOLDING
 from snapshots.permissions import CREATE, may
 
@@ -86,7 +86,7 @@ class Servers(Listing):
     shown_of = ((Server, "id"), (Operation, "server_id"), (Snapshot, "server_id"))
     fields = (
         *("id", "name", "account", "state", "address", "location", "plan", "provider_id"),
-        "tags",
+        *("tags", "guard"),
         *("newest_snapshot", "newest_at", "newest_size_mb", "slots_taken", "slots"),
         *("operation", "operation_state"),
     )
@@ -97,6 +97,7 @@ class Servers(Listing):
             search("q", _("Name, address, place or id"), *SEARCHED),
             self.by_account(),
             Filter("tag", _("Tag"), by_tag),
+            Choice("guard", _("Guard level"), by_guard, Guard.choices),
             Choice("state", _("State"), by_state, states(SERVER)),
             Choice("coverage", _("Newest snapshot"), by_coverage, COVERAGE),
             Choice("slots", _("Slots"), by_slots, SLOTS),
@@ -139,6 +140,13 @@ class Servers(Listing):
             is_coming = row.held_kind == Kind.CREATE and row.held_snapshot not in ours
             row.taken = taken[row.pk] + is_coming
 
+    def complete_for_file(self, rows: list[Server]) -> None:
+        """The guard level too, which a page only narrows by."""
+        self.complete(rows)
+        counted = levels.levels([row.pk for row in rows])
+        for row in rows:
+            row.level = counted[row.pk]
+
     def row(self, row: Server, *, oob: bool = False) -> SafeString:
         account, name = self.accounts[row.account_id], shown(row.name)
         parts = (row.address, row.location, row.plan, *(f"#{tag}" for tag in tags_of(row)))
@@ -172,7 +180,8 @@ class Servers(Listing):
         account, newest, holder = self.accounts[row.account_id], row.newest, row.holder
         state = "no longer listed" if row.gone_at else row.status
         yield from (row.pk, row.name, account.label, state)
-        yield from (row.address, row.location, row.plan, row.remote_id, " ".join(tags_of(row)))
+        yield from (row.address, row.location, row.plan, row.remote_id)
+        yield from (" ".join(tags_of(row)), row.level.guard.value)
         yield from (newest.name, newest.created_at, newest.size_mb) if newest else ("", None, None)
         yield from (row.taken, account.slots)
         yield from (holder.kind, holder.state) if holder else ("", "")
@@ -201,6 +210,10 @@ def by_tag(rows: QuerySet[Server], word: str) -> QuerySet[Server]:
     """Those of just this tag, with or without the sign before it."""
     tagged = Tag.servers.through.objects.filter(tag__word=word.removeprefix("#").lower())
     return rows.filter(pk__in=tagged.values("server"))
+
+
+def by_guard(rows: QuerySet[Server], word: str) -> QuerySet[Server]:
+    return rows.filter(levels.counts(Guard(word)))
 
 
 def by_state(rows: QuerySet[Server], word: str) -> QuerySet[Server]:

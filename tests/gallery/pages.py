@@ -81,7 +81,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "overview-viewer": Shot("/", "vera"),
         "overview-paused": Shot("/", "finn"),
         "servers": Shot("/servers/"),
-        "servers-filtered": Shot("/servers/?q=web&status=active"),
+        "servers-filtered": Shot("/servers/?q=web&guard=careful"),
         "servers-none": Shot("/servers/?q=nothing-like-this"),
         "servers-viewer": Shot("/servers/", "vera"),
         "snapshots": Shot("/snapshots/"),

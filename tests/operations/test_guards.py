@@ -4,14 +4,14 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from snapshots import operations, tags
+from snapshots import levels, operations, tags
 from snapshots.errors import Refused
 from snapshots.models import Event, Guard, Server, Snapshot, State, Tag, Team
 from snapshots.operations import guards
 from snapshots.said import again
 from tests.conftest import NOW, delete, restore, take
 from tests.operations.test_batches import delete_all
-from tests.pages.factories import a_snapshot
+from tests.pages.factories import a_server, a_snapshot
 
 
 def say(row, guard, by="Alice"):
@@ -59,6 +59,22 @@ def test_what_the_server_says_itself_comes_before_all(server, team, alice):
     say(server, "open", by="Rosa")
     now = guards.level(server)
     assert (now.guard, now.where) == (Guard.OPEN, "set on this server by Rosa")
+
+
+def test_a_list_is_narrowed_by_the_level_that_counts(server, team, alice):
+    prod, web = (Tag.objects.create(team=team, word=word) for word in ("prod", "web"))
+    for number, own in enumerate(["", "open", "sealed"]):
+        for tagged in ([], [web], [prod, web]):
+            one = a_server(server.account, f"node-{number}{len(tagged)}")
+            one.tags.set(tagged)
+            say(one, own)
+    for said in (("careful", "", ""), ("sealed", "open", ""), ("open", "guarded", "careful")):
+        for row, guard in zip((team, prod, web), said, strict=True):
+            say(row, guard)
+        now = levels.of_team(team)
+        for guard in Guard:
+            found = set(Server.objects.filter(levels.counts(guard)).values_list("pk", flat=True))
+            assert found == {pk for pk in now if now[pk].guard == guard}
 
 
 def test_it_is_one_question_and_as_things_are_now(server, team, django_assert_num_queries):

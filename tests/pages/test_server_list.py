@@ -185,6 +185,20 @@ def test_busy_servers_and_those_with_free_slots_are_found(account, oscar, alice,
     assert names(client.get("/servers/", {"slots": "free"})) == ["busy"]
 
 
+def test_servers_are_found_by_their_guard_level_and_it_costs_no_question(account, alice, client_of):
+    a_server(account, "free", guard="open")
+    a_server(account, "shut", guard="sealed")
+    a_server(account, "usual")
+    client = client_of(alice)
+    page = client.get("/servers/", {"guard": "careful"})
+    assert names(page) == ["usual"]
+    assert "Guard level: Careful" in text(page)
+    assert 'id="chip-guard" href="?"' in page.content.decode()
+    assert queries(client, "/servers/?guard=sealed") == queries(client, "/servers/")
+    rows = json.loads(file(client, guard="sealed", format="json")[1])
+    assert [(row["name"], row["guard"]) for row in rows] == [("shut", "sealed")]
+
+
 def test_a_state_that_we_do_not_know_is_found_as_another(account, alice, client_of):
     a_server(account, "odd", status="melting")
     a_server(account, "even")
