@@ -172,7 +172,7 @@ def functions(holder: Any, module: str) -> Iterator[FunctionType]:
     for value in list(vars(holder).values()):
         if isinstance(value, type) and value.__module__ == module:
             yield from functions(value, module)
-        for part in (value, *(getattr(value, name, None) for name in ("fget", "__func__"))):
+        for part in (value, *(getattr(value, name, None) for name in ("fget", "func", "__func__"))):
             while hasattr(part, "__wrapped__"):
                 part = part.__wrapped__
             if isinstance(part, FunctionType) and part.__module__ == module:
@@ -306,7 +306,7 @@ class Mutation:
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         if Path(name := connection.settings_dict["NAME"]).exists():
-            connection.settings_dict["NAME"] = shutil.copy(name, f"{name}-mutant")
+            connection.settings_dict["NAME"] = copied(name, f"{name}-mutant")
             connection.connection = None  # the parent's own: not to be closed either
         if code:
             changed = {(one.co_qualname, one.co_firstlineno): one for one in codes(code)}
@@ -315,6 +315,16 @@ class Mutation:
                 if after := changed.get((before.co_qualname, before.co_firstlineno)):
                     # The cell that `super()` needs is there, whether or not it is still called.
                     function.__code__ = after.replace(co_freevars=before.co_freevars)
+
+
+def copied(database: str, other: str) -> str:
+    """SQLite keeps what is not in the file yet beside it; what an earlier mutant left goes."""
+    for end in ("", "-wal", "-shm"):
+        Path(other + end).unlink(missing_ok=True)
+    for end in ("", "-wal"):
+        if Path(database + end).exists():
+            shutil.copy(database + end, other + end)
+    return other
 
 
 def main(arguments: list[str]) -> int:
