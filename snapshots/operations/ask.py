@@ -272,7 +272,7 @@ def _safety_snapshot(restore: Operation, actor: User) -> Operation:
         actor,
         uuid4(),
         name=name,
-        note=f"Before restoring {restore.server.name} to {restore.name}"[:900],
+        note=f"Before restoring {restore.server.name} to {restore.name}",
     )
     child.send_before = restore.send_before
     return child

@@ -14,6 +14,7 @@ from snapshots import invitations, operations, tags, teams
 from snapshots.errors import NotAllowed, Refused
 from snapshots.events import line
 from snapshots.models import (
+    Account,
     Approval,
     Epoch,
     Event,
@@ -27,6 +28,7 @@ from snapshots.models import (
     State,
     Tag,
     Team,
+    User,
 )
 from snapshots.operations import approvals, epoch
 from snapshots.teams import Only
@@ -168,6 +170,10 @@ def test_what_makes_room_goes_when_it_is_approved_and_not_before(
     with pytest.raises(Refused, match=r"since Rosa asked: the snapshot that is to make room\."):
         approve(asked, bob)
     Snapshot.objects.filter(pk=going.pk).update(name="one")
+    operations.lock(going, actor=rosa, words="The audit needs it")
+    with pytest.raises(Refused, match="one is locked"):
+        approve(asked, bob)
+    operations.unlock(going, actor=rosa, words="It has been")
     done = approve(asked, bob)
     deletion = done.children.get().children.get()
     assert (deletion.kind, deletion.snapshot, deletion.state) == ("delete", going, State.QUEUED)
@@ -181,6 +187,20 @@ def test_a_safety_snapshot_that_has_no_room_any_more_is_not_approved(
     server.account.__class__.objects.update(slots=2)
     with pytest.raises(Refused, match="All 2 slots"):
         approve(asked, bob)
+
+
+def test_what_forbids_a_restore_by_now_forbids_to_approve_it(asked, rosa, bob):
+    for rows, said, words in (
+        (Account.objects, {"paused": "token"}, "The provider refuses the token of Production"),
+        (Server.objects, {"guard": "sealed"}, "web-1 is sealed"),
+    ):
+        rows.update(**said)
+        with pytest.raises(Refused, match=words):
+            approve(asked, bob)
+        rows.update(**dict.fromkeys(said, ""))
+    assert approvals.objection(fresh(asked)) == ""
+    operations.cancel(asked, actor=rosa)
+    assert "does not wait for a second person" in str(approvals.objection(fresh(asked)))
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
@@ -241,6 +261,11 @@ def test_who_needs_a_second_factor_and_has_none_is_not_named(team, asked, alice,
     Team.objects.update(second_factor=True)
     assert approvals.approvers(fresh(asked)) == []
     assert "Nobody else" in approvals.who([])
+
+
+def test_of_many_who_could_approve_it_five_are_named():
+    people = [User(name=name) for name in "ABCDEF"]
+    assert approvals.who(people) == "These can: A, B, C, D, E."
 
 
 def test_the_name_is_typed_by_the_second_person_too(asked, bob):
@@ -307,6 +332,16 @@ def test_an_approver_who_loses_the_right_while_deciding_decides_nothing(asked, b
     with (
         meanwhile(LOCKED, lambda: demote.update(role=Role.VIEWER)),
         pytest.raises(Refused, match="You no longer have the right"),
+    ):
+        approve(asked, bob)
+    assert fresh(asked).state == State.AWAITING_APPROVAL
+
+
+def test_an_account_that_is_removed_while_somebody_decides_is_sent_nothing(asked, bob):
+    gone = {"removed_at": timezone.now(), "paused": "removed"}
+    with (
+        meanwhile(LOCKED, lambda: Account.objects.update(**gone)),
+        pytest.raises(Refused, match="Production was removed from Northwind"),
     ):
         approve(asked, bob)
     assert fresh(asked).state == State.AWAITING_APPROVAL

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from snapshots import operations
+from snapshots import operations, teams
 from snapshots.errors import Refused
-from snapshots.models import Event, Operation, State
+from snapshots.models import Event, Operation, Role, State, User
+from snapshots.operations import approvals
 from tests.conftest import delete, fresh, restore, take
-from tests.operations.test_batches import delete_all
-from tests.pages.factories import an_operation
+from tests.operations.test_batches import delete_all, snapshot_all
+from tests.pages.factories import a_snapshot, an_operation
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -104,6 +106,56 @@ def test_workers_are_told_of_what_is_due_when_it_is_there(team, server, snapshot
     asked = nudges(lambda: restore(snapshot, rosa, safety_snapshot=True))
     assert asked == [f"no nudge for send [{last()}]"]  # of the safety snapshot
     assert Operation.objects.latest("pk").kind == "create"
+
+
+def test_workers_are_told_of_a_restore_when_it_is_approved_and_due(
+    team, snapshot, rosa, bob, nudges
+):
+    hold(team, guard="guarded")
+    for seconds, told in ((0, ["no nudge for send [{}]"]), (30, [])):
+        hold(team, hold=seconds)
+        asked = fresh(restore(fresh(snapshot), rosa))
+        said = {"typed": "web-1", "seen": approvals.sealed(asked, bob)}
+        words = [line.format(asked.pk) for line in told]
+        assert nudges(lambda a=asked, s=said: approvals.approve(a, actor=bob, **s)) == words
+        operations.cancel(fresh(asked), actor=rosa)
+
+
+def test_who_goes_by_a_long_address_is_written_down_as_far_as_it_fits(stage, team, snapshot):
+    hold(team, guard="guarded")
+    rosa, bob = (User.objects.create_user(f"{sign * 100}@example.com") for sign in "rb")
+    for person in (rosa, bob):
+        teams.add_member(team, person, Role.RESTORER)
+    asked = fresh(restore(snapshot, rosa, safety_snapshot=True))
+    said = {"typed": "web-1", "seen": approvals.sealed(asked, bob)}
+    approvals.approve(asked, actor=bob, **said)
+    stage.send(asked.children.get())
+    operations.cancel(fresh(asked), actor=bob)
+    asked = fresh(asked)
+    assert asked.asked_by_name == "r" * 100
+    assert asked.stopped_by_name == asked.approval.by_name == "b" * 100
+    db = snapshot.account.servers.select_related("account__team").get(name="db-1")
+    assert snapshot_all([db], rosa).asked_by_name == "r" * 100
+
+
+def test_a_form_is_known_by_what_it_is_about_and_not_by_what_came_of_it(
+    stage, server, snapshot, rosa
+):
+    key = uuid.uuid4()
+    made = take(server, rosa, request_key=key)
+    made = stage.watch(stage.send(made), minutes=5)
+    assert (made.state, made.snapshot.name) == (State.SUCCEEDED, "before-update")
+    assert take(server, rosa, request_key=key) == made
+    twin = a_snapshot(server, snapshot.name)
+    delete(snapshot, rosa, request_key=(key := uuid.uuid4()))
+    with pytest.raises(Refused, match="already used for something else"):
+        delete(twin, rosa, request_key=key)
+
+
+def test_what_is_asked_for_behind_another_waits_for_it(server, snapshot, rosa):
+    nightly = server.snapshots.select_related("server__account__team").get(name="nightly")
+    first = delete(snapshot, rosa)
+    assert delete(nightly, rosa, behind=first).state == State.WAITING
 
 
 def last() -> int:

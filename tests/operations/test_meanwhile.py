@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from snapshots import operations
 from snapshots.errors import Refused
-from snapshots.models import Epoch, Event, Operation, Reason, State
+from snapshots.models import Account, Epoch, Event, Operation, Reason, State
 from snapshots.operations import epoch, times
 from snapshots.operations.states import move
 from tests.conftest import fresh, restore, take
@@ -77,6 +77,38 @@ def test_a_database_that_is_put_back_between_look_and_claim_sends_nothing(stage,
         operation = stage.send(operation)
     assert operation.state == State.QUEUED
     assert stage.provider.calls("POST") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "ends"),
+    [
+        (lambda: {"stop_requested": True, "stopped_by_name": "Rosa"}, State.CANCELLED),
+        (lambda: {"send_before": timezone.now()}, State.EXPIRED),
+    ],
+)
+def test_what_ends_between_look_and_claim_is_not_sent(stage, server, oscar, change, ends):
+    operation = take(server, oscar)
+    with worker(after_its_look=lambda _: Operation.objects.update(**change())):
+        assert stage.send(operation).state == State.QUEUED
+    assert stage.send(operation).state == ends
+    assert stage.provider.calls("POST") == []
+
+
+@pytest.mark.parametrize(("seconds", "then"), [(44, State.RUNNING), (45, State.QUEUED)])
+def test_what_was_read_three_quarters_of_a_minute_ago_is_no_ground_for_sending(
+    stage, server, oscar, seconds, then
+):
+    with worker(after_its_look=lambda _: stage.later(seconds=seconds)):
+        assert stage.send(take(server, oscar)).state == then
+
+
+def test_nothing_is_asked_of_an_account_that_is_removed_on_the_very_click(account, server, oscar):
+    gone = {"removed_at": timezone.now(), "paused": "removed"}
+    with (
+        meanwhile("UPDATE snapshots_account", lambda: Account.objects.update(**gone)),
+        pytest.raises(Refused, match="Production was removed from Northwind"),
+    ):
+        take(server, oscar)
 
 
 def test_whose_turn_has_come_waits_on_if_another_team_was_faster(server, rosa, mallory):

@@ -57,6 +57,7 @@ def test_what_became_true_before_sending_is_not_asked_for(stage, stopped, rosa):
     stage.provider.outside.power(stopped.remote_id, "start")
     operation = stage.send(operation)
     assert (operation.state, operation.reason) == (State.FAILED, Reason.ALREADY)
+    assert operation.details == {"words": "active"}
     assert stage.provider.calls("POST", "/servers/", "applied") == []
 
 
@@ -199,4 +200,5 @@ def test_a_server_started_meanwhile_is_not_snapshotted_as_if_it_were_stopped(sta
     stage.provider.outside.power(server.remote_id, "start")
     create = stage.send(create)
     assert (create.state, create.reason) == (State.FAILED, Reason.CHANGED)
+    assert create.details == {"what": "the server was started meanwhile"}
     assert stage.send(go).reason == Reason.ALREADY

@@ -112,6 +112,9 @@ def changed_outside(stage, snapshot, how):
         case "renamed server":
             with stage.provider.changing() as world:
                 world.servers[web].name = "web-2"
+        case "dated":
+            with stage.provider.changing() as world:
+                world.snapshots[snapshot.remote_id].created_at -= 60
         case "renamed":
             with stage.provider.changing() as world:
                 world.snapshots[snapshot.remote_id].name = "pre-pre-upgrade"
@@ -128,6 +131,7 @@ def changed_outside(stage, snapshot, how):
         ("gone", "snapshot_missing", "no longer listed"),
         ("renamed server", "changed", "server_name: web-1 → web-2"),
         ("renamed", "changed", "name: pre-upgrade → pre-pre-upgrade"),
+        ("dated", "changed", "created_at: 2026-11-21T14:02:00+00:00 → 2026-11-21T14:01:00+00:00"),
         ("status", "not_completed", "archiving"),
     ],
 )
@@ -239,6 +243,19 @@ def test_somebody_elses_restore_is_not_taken_for_ours(stage, snapshot, rosa):
     stage.provider.outside.restore_snapshot(nightly.remote_id)
     operation = stage.send(restore(snapshot, rosa))
     assert (operation.state, operation.reason) == (State.FAILED, "changed")
+    assert not posts(stage)
+
+
+def test_what_was_confirmed_while_somebody_else_restores_it_is_not_sent_either(
+    stage, account, snapshot, rosa
+):
+    """Nothing has changed since, and whose it is could not be told from ours afterwards."""
+    stage.provider.outside.restore_snapshot(snapshot.remote_id)
+    stage.look(account)
+    snapshot.server.refresh_from_db()
+    operation = stage.send(restore(snapshot, rosa))
+    assert (operation.state, operation.reason) == (State.FAILED, "changed")
+    assert operation.details == {"what": "the server is being restored already"}
     assert not posts(stage)
 
 

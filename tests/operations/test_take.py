@@ -94,13 +94,20 @@ def test_with_five_of_five_the_five_are_named_and_nothing_is_sent(stage, account
         take(server, oscar)
 
 
+def test_a_failed_snapshot_takes_no_slot_at_the_provider_either(stage, server, oscar):
+    for name in ("three", "four", "five"):
+        made = stage.provider.snapshot(server.remote_id, name)
+    stage.provider.outside.change_snapshot(made, status="failed")
+    assert stage.send(take(server, oscar)).state == State.RUNNING
+
+
 def test_a_slot_taken_outside_meanwhile_stops_it_just_before_sending(stage, server, oscar):
     operation = take(server, oscar)
     for name in ("three", "four", "five"):
         stage.provider.snapshot(server.remote_id, name)
     operation = stage.send(operation)
     assert operation.state == State.FAILED
-    assert "all 5 slots are taken" in operation.why
+    assert "all 5 slots are taken (five, four, three, nightly, pre-upgrade)" in operation.why
     assert not stage.provider.calls("POST")
 
 
@@ -109,6 +116,7 @@ def test_a_right_withdrawn_after_the_click_stops_it_just_before_sending(stage, s
     oscar.memberships.update(role="viewer")
     operation = stage.send(operation)
     assert (operation.state, operation.reason) == (State.FAILED, "right_withdrawn")
+    assert operation.details == {"person": "Oscar"}
     assert not stage.provider.calls("POST")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from snapshots import accounts, inventory, operations
 from snapshots.models import Account, Event, Kind, Operation, Role, Server, State, Team, User
@@ -104,7 +105,7 @@ def test_who_puts_the_others_off_waits_for_nobody_who_holds_one_of_them(stage, t
         stage.send(first)
     many = [one["sql"] for one in asked if one["sql"].startswith('UPDATE "snapshots_operation"')]
     assert len(many) == 2
-    assert connection.vendor == "sqlite" or "SKIP LOCKED" in many[1]
+    assert connection.vendor == "sqlite" or "FOR NO KEY UPDATE SKIP LOCKED" in many[1]
 
 
 def test_the_longer_it_is_down_the_less_it_is_asked_and_the_page_says_as_of_when(
@@ -188,6 +189,20 @@ def test_a_busy_provider_that_names_no_time_is_asked_after_twice_as_long_each_ti
     assert all(
         own <= wait <= own * 1.1 for own, wait in zip((5, 10, 20, 40, 60, 60), waits, strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "slowed"),
+    [("GET", 429, True), ("POST", 429, True), ("GET", 503, False), ("POST", 400, False)],
+)
+def test_only_one_that_is_busy_is_read_half_as_often_for_ten_minutes(
+    stage, calm, oscar, monkeypatch, method, status, slowed
+):
+    monkeypatch.setattr("snapshots.provider.client.BACKOFF", 0.0)
+    down(stage, calm, method=method, status=status)
+    stage.send(take(calm.servers.select_related("account__team")[0], oscar))
+    until = timezone.now() + timedelta(minutes=10) if slowed else None
+    assert fresh(calm).slowed_until == until
 
 
 # -- a crowd ---------------------------------------------------------------------------------------
