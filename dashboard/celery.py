@@ -18,11 +18,16 @@ log = logging.getLogger(__name__)
 TICK = "snapshots.tick"
 app = Celery("holdfast")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["snapshots"])
+app.autodiscover_tasks(["snapshots", "dashboard"])
 
 app.conf.beat_schedule = {
     "find due work": {"task": TICK, "schedule": 2.0, "options": {"expires": 10}},
     "tell people": {"task": "snapshots.tell", "schedule": 2.0, "options": {"expires": 10}},
+    "mail links": {
+        "task": "dashboard.password_links",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
     "seal the history": {"task": "snapshots.seal", "schedule": 2.0, "options": {"expires": 10}},
     "forget old looks": {"task": "snapshots.tidy", "schedule": 3600.0, "options": {"expires": 600}},
 }

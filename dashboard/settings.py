@@ -232,7 +232,10 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True  # for SESSION_COOKIE_AGE; no box to tick
 ACCOUNT_ADAPTER = "dashboard.adapter.NoSignUp"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_FORMS = {"change_password": "dashboard.tried.ChangePassword"}
+ACCOUNT_FORMS = {
+    "change_password": "dashboard.tried.ChangePassword",
+    "reset_password": "dashboard.password_links.Ask",
+}
 ACCOUNT_RATE_LIMITS = {
     **{"login": None, "login_failed": None},  # snapshots/tries.py slows guesses down
     "manage_email": "5/10m/user",  # mails to an address that somebody says is theirs

@@ -6,6 +6,7 @@ from snapshots.models.event import Event
 from snapshots.models.first_run import FirstRun
 from snapshots.models.guard import Guard
 from snapshots.models.inventory import Server, Snapshot
+from snapshots.models.links import PasswordLink
 from snapshots.models.lowering import Lowering
 from snapshots.models.notices import Delivery, Topic, Webhook, Wish
 from snapshots.models.operation import Attempt, Batch, Kind, Operation, State
@@ -33,6 +34,7 @@ __all__ = [
     "Membership",
     "Operation",
     "Pass",
+    "PasswordLink",
     "Reason",
     "RestorePlan",
     "Role",

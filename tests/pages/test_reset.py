@@ -7,11 +7,15 @@ import re
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from dashboard import password_links
 from snapshots import events
-from snapshots.models import Event
+from snapshots.models import Event, PasswordLink
 from tests.conftest import fresh
 from tests.pages.factories import text
 
@@ -31,9 +35,15 @@ def alice(alice):
     return alice
 
 
+class Away(BaseEmailBackend):
+    def send_messages(self, messages):
+        raise ConnectionRefusedError
+
+
 def asked(client: Client, email: str, **more) -> str:
     """The link in the mail; only its path."""
     client.post("/auth/password/reset/", {"email": email}, **more)
+    password_links.send()
     return re.search(r"http://localhost:8000(/auth/password/reset/key/\S+)", mail.outbox[-1].body)[
         1
     ]
@@ -88,7 +98,42 @@ def test_an_unknown_address_is_told_the_same_and_gets_no_mail(alice, client):
     known = client.post("/auth/password/reset/", {"email": alice.email}, follow=True)
     unknown = client.post("/auth/password/reset/", {"email": "nobody@example.com"}, follow=True)
     assert text(known) == text(unknown)
+    password_links.send()
+    password_links.send()
     assert [one.to for one in mail.outbox] == [[alice.email]]
+    assert not PasswordLink.objects.exists()
+
+
+def test_the_request_does_the_same_for_an_address_that_nobody_has(alice, client):
+    """So the time that its answer takes tells nothing. No mail server is asked in it."""
+
+    def work(email):
+        with CaptureQueriesContext(connection) as asked:
+            assert client.post("/auth/password/reset/", {"email": email}).status_code == 302
+        return [re.split(r"SAVEPOINT|VALUES|SET|WHERE", one["sql"])[0] for one in asked]
+
+    work("somebody@example.com")  # the first request of a browser does more
+    assert work(alice.email) == work("nobody@example.com")
+    assert mail.outbox == []
+
+
+def test_a_mail_server_that_is_away_is_asked_again_until_the_link_would_be_too_old(
+    alice, client, afternoon, settings
+):
+    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, f"{__name__}.Away"
+    client.post("/auth/password/reset/", {"email": alice.email})
+    password_links.send()
+    settings.EMAIL_BACKEND = backend
+    password_links.send()
+    assert mail.outbox == []
+    afternoon.shift(61)
+    password_links.send()
+    assert len(mail.outbox) == 1
+    settings.EMAIL_BACKEND = f"{__name__}.Away"
+    client.post("/auth/password/reset/", {"email": alice.email})
+    afternoon.shift(1801)
+    password_links.send()
+    assert not PasswordLink.objects.exists()
 
 
 def test_without_a_mail_server_whoever_runs_it_makes_the_link(alice, client, capsys):

@@ -14,6 +14,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.core import mail
 from django.test import Client
 
+from dashboard import password_links
 from snapshots import events, invitations
 from snapshots.models import Event, Membership, Operation, Role, User
 from tests.issuer import CLIENT, SECRET, Issuer
@@ -144,6 +145,7 @@ def test_an_address_whose_invitation_others_saw_has_to_be_proved(
     refused = sign_on(client, issuer, NEW)
     assert "Somebody here has this address, and has never proved it." in text(refused)
     client.post("/auth/password/reset/", {"email": squatter.email})
+    password_links.send()
     link = re.search(r"http://localhost:8000(/\S+)", mail.outbox[-1].body)[1]
     form = client.get(link).url
     new = "a staple of another colour"

@@ -1,11 +1,8 @@
 from typing import Any
 
-from allauth.account import app_settings
-from allauth.account.adapter import get_adapter
-from allauth.account.utils import user_pk_to_url_str
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard import signins
+from dashboard import password_links, signins
 from snapshots.events import Verb
 from snapshots.models import User
 
@@ -24,6 +21,4 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError("Nobody here has this address.")
         signins.note(Verb.PASSWORD_LINK, user)
-        key = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
-        link = get_adapter().get_reset_password_from_key_url(f"{user_pk_to_url_str(user)}-{key}")
-        self.stdout.write(f"For {user.email}, once, for half an hour: {link}")
+        self.stdout.write(f"For {user.email}, once, for half an hour: {password_links.link(user)}")
