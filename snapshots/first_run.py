@@ -42,6 +42,7 @@ def knows(kept: str) -> bool:
 def begin(kept: str, *, name: str, email: str, password: str, team: str) -> tuple[User, Team]:
     """The first owner and their team. Raises `Refused`; of several at once one comes in."""
     user = newcomer(name=name, email=email, password=password)
+    user.is_setting_up = True
     now = timezone.now()
     with transaction.atomic():
         mine = FirstRun.objects.filter(pk=1, secret_hash=kept).exclude(secret_hash="")
@@ -52,6 +53,11 @@ def begin(kept: str, *, name: str, email: str, password: str, team: str) -> tupl
         owned = teams.create_team(team, owner=user)
         events.record(events.Verb.INSTALLATION_BEGUN, team=owned, actor=user)
     return user, owned
+
+
+def finish(user: User) -> None:
+    """They say that nothing is left: pages show the way back to it no more."""
+    User.objects.filter(pk=user.pk).update(is_setting_up=False)
 
 
 def began(user: User) -> bool:

@@ -146,7 +146,7 @@ def test_the_secret_is_in_no_page_that_follows(secret, opened):
     assert secret not in page.content.decode()
 
 
-def test_the_owner_is_made_and_signed_in_and_sees_what_is_left(opened):
+def test_the_owner_is_made_and_signed_in_and_sees_what_is_left(opened, client_of):
     sent = form_on(opened.get("/first/"), "/first/") | ALICE
     done = opened.post("/first/", sent, follow=True)
     assert done.redirect_chain == [("/setup/", 303)]
@@ -155,8 +155,13 @@ def test_the_owner_is_made_and_signed_in_and_sees_what_is_left(opened):
     assert "Connect account" in page and "Invite people to your team" in page
     assert "Go on with the set-up" in text(opened.get("/servers/"))
     assert opened.get("/accounts/new/").status_code == 200
+    opened.post("/auth/logout/")
+    opened.post("/auth/login/", {"login": ALICE["email"], "password": PASSWORD})
+    assert "Go on with the set-up" in text(opened.get("/servers/"))
+    elsewhere = client_of(User.objects.get())
     assert opened.post("/setup/done/").status_code == 303
-    assert "Go on with the set-up" not in text(opened.get("/servers/"))
+    for client in (opened, elsewhere):
+        assert "Go on with the set-up" not in text(client.get("/servers/"))
     assert opened.get("/setup/").status_code == 200  # its address stays
 
 

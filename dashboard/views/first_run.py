@@ -28,7 +28,6 @@ from snapshots import first_run, invitations
 from snapshots.permissions import visible_accounts
 
 OPENED = "first_run"  # in the session: the hash of the link that was opened
-LEFT = "setting_up"  # in the session: whether pages show the way back to what is left
 
 
 @sensitive_variables("secret")
@@ -75,7 +74,6 @@ def begin(request: HttpRequest) -> HttpResponse:
         login(request, user, backend=BACKEND)
         proof.note(request, user)
         request.session.pop(OPENED, None)
-        request.session[LEFT] = True
         teams_here.choose(request, team.pk)
         words = _("%(team)s is created, and it is yours.")
         messages.success(request, words % {"team": shown(team.name)})
@@ -106,7 +104,6 @@ def setup(request: HttpRequest) -> HttpResponse:
         "tested": request.session.get("mail_tested", ""),
         "findings": found,
         "wrong": sum(bool(one.advice) for one in found),
-        "is_setting_up": request.session.get(LEFT, False),
     }
     return render(request, "first_run/setup.html", context)
 
@@ -130,6 +127,6 @@ def test_mail(request: HttpRequest) -> HttpResponse:
 def done(request: HttpRequest) -> HttpResponse:
     """Show the way back to it no more; its address stays."""
     only_the_first(request)
-    request.session.pop(LEFT, None)
+    first_run.finish(request.user)
     messages.success(request, _("The set-up is done."))
     return see_other(request, "overview")

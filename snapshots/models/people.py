@@ -71,6 +71,7 @@ class User(AbstractUser):
     language = models.CharField(_("language"), max_length=8, default="", blank=True)
     shortcuts = models.BooleanField(_("keyboard keys"), default=True)
     sessions_ended = models.PositiveIntegerField(default=0, editable=False)
+    is_setting_up = models.BooleanField(default=False, editable=False)  # see `snapshots.first_run`
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
