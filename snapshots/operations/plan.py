@@ -145,20 +145,20 @@ def fate_of_newer(account: Account) -> tuple[Fate, int]:
     listed = {one.pk: _newer_ids(one) for one in restores}
     ids = set().union(*listed.values())
     rows = account.snapshots.filter(remote_id__in=ids).values_list("remote_id", "pk", "gone_at")
-    known = {remote_id: (pk, gone_at) for remote_id, pk, gone_at in rows}
     by_us = set(
         account.operations.filter(
             kind=Kind.DELETE, state=State.SUCCEEDED, snapshot__remote_id__in=ids
         ).values_list("snapshot_id", flat=True)
     )
+    known = {remote_id: gone_at for remote_id, pk, gone_at in rows if pk not in by_us}
     fates: Counter[Fate] = Counter()
     looked = account.complete_pass_at
     for restore in restores:
+        ended_at = restore.ended_at
+        if ended_at is None or looked is None or looked <= ended_at:
+            continue
         for remote_id in listed[restore.pk] & known.keys():
-            pk, gone_at = known[remote_id]
-            ended_at = restore.ended_at
-            if ended_at is None or looked is None or looked <= ended_at or pk in by_us:
-                continue
+            gone_at = known[remote_id]
             if gone_at is not None and gone_at <= ended_at + NOTICED_WITHIN:
                 fates[Fate.DELETED] += 1
             elif gone_at is None or _was_looked_at(account, ended_at):

@@ -118,9 +118,9 @@ def _expire(operation: Operation) -> bool:
         return move(operation, State.EXPIRED, Reason.NOBODY_DECIDED)
     with transaction.atomic():
         child = operation.children.filter(state__in=HOLDING).first()
-        if child is None and operation.stop_requested:
+        if child is None:
             return end_stopped(operation)
-        if child is None or (child.state == State.QUEUED and _expire(child)):
+        if child.state == State.QUEUED and _expire(child):
             return move(operation, State.EXPIRED, Reason.TOO_LATE)
         Operation.objects.filter(pk=operation.pk, state__in=NOT_SENT).update(
             stop_requested=True, revision=Account.next_revision(operation.account_id)

@@ -4,6 +4,8 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from snapshots import accounts, operations
 from snapshots.errors import NotAllowed, Refused
@@ -12,6 +14,7 @@ from snapshots.operations.batches import _team
 from snapshots.said import again
 from tests.conftest import NOW, fresh, take
 from tests.operations.test_guarantees import at_once
+from tests.pages.factories import a_server, an_account
 
 
 @pytest.fixture
@@ -44,6 +47,20 @@ def test_a_snapshot_of_each_server_with_a_name_of_its_own(both, oscar):
     assert list(names) == [f"web-1-{stamp}", f"db-1-{stamp}"]
     assert batch.refused == []
     assert set(batch.operations.values_list("state", flat=True)) == {State.QUEUED}
+
+
+def test_accounts_are_locked_in_the_order_of_their_numbers_whatever_machines_are_called(
+    team, oscar
+):
+    """Or two batches could wait for each other."""
+    first, second = (
+        an_account(team, name, api_url=f"https://{name}.example/api/v1") for name in "za"
+    )
+    with CaptureQueriesContext(connection) as asked:
+        snapshot_all([a_server(second), a_server(first)], oscar)
+    locked = [one["sql"] for one in asked if one["sql"].startswith("UPDATE snapshots_account ")]
+    for sql, account in zip(locked, (first, second), strict=False):
+        assert f"WHERE id = {account.pk} RETURNING" in sql
 
 
 def test_what_is_refused_of_one_server_hinders_no_other(both, oscar, rosa):

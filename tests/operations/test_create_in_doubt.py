@@ -1,7 +1,11 @@
 """A create whose answer was lost: found by its marker, or shown never to have happened."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from snapshots import operations
 from snapshots.models import Account, Event, State
 from tests.conftest import fresh, take
 
@@ -39,6 +43,19 @@ def test_never_done_it_is_said_so_after_two_complete_looks(stage, keeps, server,
     assert stage.watch(operation, times=3).state == State.IN_DOUBT
     operation = stage.watch(operation, times=1)
     assert (operation.state, operation.reason) == (State.NOT_APPLIED, "not_listed")
+
+
+@pytest.mark.parametrize(("pace", "seconds"), [(1, 60), (60, 10)])
+def test_what_time_alone_does_not_decide_is_asked_again_after_a_minute(
+    stage, server, oscar, settings, pace, seconds
+):
+    operation = lost(stage, server, oscar, "close_before")
+    stage.later(seconds=150)
+    settings.PROVIDER_PACE = pace
+    operations.sweep()
+    operation = fresh(operation)
+    assert operation.state == State.IN_DOUBT
+    assert operation.due_at == timezone.now() + timedelta(seconds=seconds)
 
 
 def test_done_late_but_within_the_quiet_window_it_is_found(stage, keeps, server, oscar):

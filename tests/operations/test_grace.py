@@ -56,6 +56,7 @@ def test_those_that_stand_in_line_have_theirs_from_the_click_on(stage, server, r
     assert stage.send(first).state == State.SUCCEEDED
     second = fresh(second)
     assert (second.state, second.due_at) == (State.QUEUED, second.hold_until)
+    assert second.send_before == second.due_at + timedelta(hours=1)
     stage.later(minutes=5)
     assert stage.send(second).state == State.SUCCEEDED
 

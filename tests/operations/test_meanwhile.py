@@ -125,6 +125,10 @@ def test_whose_turn_has_come_waits_on_if_another_team_was_faster(server, rosa, m
         assert move(first.needs, State.FAILED, Reason.ALREADY)
     assert fresh(first).state == State.WAITING
     assert fresh(first.needs).state == State.FAILED
+    move(same.operations.get(), State.CANCELLED)  # knows of nobody in another account
+    assert fresh(first).state == State.WAITING
+    operations.sweep()
+    assert fresh(first).state == State.QUEUED
 
 
 def test_a_safety_snapshot_that_is_claimed_as_it_expires_goes_on_and_so_does_its_restore(
@@ -161,7 +165,8 @@ def test_a_restore_out_of_time_while_its_safety_snapshot_runs_ends_after_it(stag
     child = stage.send(operation.children.get())
     stage.later(minutes=61)
     operations.sweep()
-    assert fresh(operation).state == State.QUEUED
+    operation = fresh(operation)
+    assert (operation.state, operation.stop_requested) == (State.QUEUED, True)
     assert stage.watch(child).state == State.SUCCEEDED
     operations.sweep()
     operation = fresh(operation)

@@ -9,6 +9,7 @@ from snapshots.errors import Refused
 from snapshots.models import Account, Event, Operation, Snapshot, State
 from snapshots.operations import Fate
 from tests.conftest import delete, fresh, restore, take
+from tests.pages.factories import an_operation
 
 
 def restored(stage, snapshot, actor, **more):
@@ -254,6 +255,16 @@ def test_what_we_deleted_ourselves_says_nothing(stage, snapshot, rosa):
     stage.send(delete(again(Snapshot.objects.get(name="nightly")), rosa))
     plan = operations.plan(again(snapshot))
     assert (plan.fate, plan.seen) == (Fate.UNKNOWN, 0)
+
+
+def test_one_that_nobody_has_looked_at_since_keeps_nothing_of_the_others_back(
+    stage, snapshot, rosa
+):
+    done = restored(stage, snapshot, rosa)
+    looked = fresh(done.account).complete_pass_at
+    more = {"confirmed": done.confirmed, "ended_at": looked}
+    an_operation("restore", snapshot.server, "succeeded", rosa, **more)
+    assert operations.plan(again(snapshot)).seen == 1
 
 
 def test_until_somebody_looked_nothing_is_learned(stage, snapshot, rosa):

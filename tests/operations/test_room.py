@@ -1,5 +1,7 @@
 """On a full server one snapshot is deleted for the next, under one confirmation."""
 
+from datetime import timedelta
+
 import pytest
 
 from snapshots import operations
@@ -50,6 +52,7 @@ def test_it_is_deleted_first_and_then_the_snapshot_is_taken(stage, full, going, 
     assert operations.due() == [deletion.pk]
     assert stage.send(deletion).state == State.SUCCEEDED
     assert operations.due() == [operation.pk]
+    assert fresh(operation).send_before == operation.created_at + timedelta(hours=24)
     assert stage.watch(stage.send(operation), minutes=5).state == State.SUCCEEDED
     assert fresh(going).gone_at
     assert (deletions(stage), creates(stage)) == (1, 1)

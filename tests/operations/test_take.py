@@ -1,8 +1,10 @@
 """Taking a snapshot: from the request to the provider's word that it is complete."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from snapshots import operations
 from snapshots.errors import NotAllowed, Refused
@@ -92,6 +94,32 @@ def test_with_five_of_five_the_five_are_named_and_nothing_is_sent(stage, account
     stage.look(account)
     with pytest.raises(Refused, match=r"All 5 slots of web-1 .*nightly.*three"):
         take(server, oscar)
+
+
+def test_what_is_due_is_announced_again_after_ten_seconds(stage, server, oscar):
+    operation = take(server, oscar)
+    assert operations.due() == [operation.pk]
+    stage.later(seconds=9)
+    assert operations.due() == []
+    stage.later(seconds=1)
+    assert operations.due() == [operation.pk]
+
+
+def test_what_was_accepted_is_looked_at_in_ten_seconds_and_given_up_after_a_day(
+    stage, account, server, oscar
+):
+    operation = stage.send(take(server, oscar))
+    now = timezone.now()
+    assert (operation.sent_at, operation.accepted_at) == (now, now)
+    assert operation.due_at == now + timedelta(hours=24)
+    assert fresh(account).next_pass_at == now + timedelta(seconds=10)
+    assert operation.attempts.get().number == 1
+    told = Event.objects.filter(operation=operation).order_by("pk")
+    assert [(one.verb, one.data.get("reason")) for one in told] == [
+        ("create.asked", None),
+        ("create.sending", None),
+        ("create.running", "accepted"),
+    ]
 
 
 def test_a_failed_snapshot_takes_no_slot_at_the_provider_either(stage, server, oscar):
