@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from snapshots import operations, teams
 from snapshots.errors import Refused
@@ -180,6 +182,34 @@ def test_every_refusal_stands_at_its_field(stage, account, server, snapshot, ros
     going = server.snapshots.get(name="three")
     more = {"going": going, "stop_first": True}
     assert field(lambda: take(server, rosa, typed_going="three", **more)) == "stop_first"
+
+
+def start(server: Any, actor: Any) -> Operation:
+    return operations.request_start(server, actor=actor, request_key=uuid.uuid4())
+
+
+def test_of_what_is_gone_or_not_complete_nothing_is_asked(server, snapshot, rosa):
+    every = (
+        *(partial(ask, server, rosa) for ask in (take, start)),
+        *(partial(ask, snapshot, rosa) for ask in (restore, delete)),
+    )
+
+    def refused(*asks: Any) -> set[str]:
+        words = set()
+        for ask in asks:
+            with pytest.raises(Refused) as refusal:
+                ask()
+            words.add(str(refusal.value))
+        return words
+
+    server.gone_at = snapshot.server.gone_at = timezone.now()
+    assert refused(*every) == {"The provider no longer lists web-1."}
+    server.gone_at = snapshot.server.gone_at = None
+    snapshot.gone_at = timezone.now()
+    assert refused(*every[2:]) == {"The provider no longer lists pre-upgrade."}
+    snapshot.gone_at, snapshot.status = None, "failed"
+    assert refused(every[2]) == {"pre-upgrade is “failed” at the provider, not completed."}
+    assert every[3]().state == State.QUEUED  # but it may be deleted
 
 
 def test_a_verdict_keeps_who_gave_it_and_five_hundred_characters_of_why(server, rosa):

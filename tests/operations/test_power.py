@@ -47,6 +47,12 @@ def test_a_running_server_is_not_started(server, rosa):
         start(server, rosa)
 
 
+def test_a_stopped_server_is_not_stopped_for_a_snapshot(stopped, rosa):
+    with pytest.raises(Refused, match="web-1 is not running, so there is nothing") as refused:
+        take(stopped, rosa, stop_first=True)
+    assert refused.value.field == "stop_first"
+
+
 def test_an_operator_may_not_start_servers(stopped, oscar):
     with pytest.raises(NotAllowed, match=r"start and stop servers in Northwind\. Alice can give"):
         start(stopped, oscar)

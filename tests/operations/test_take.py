@@ -96,6 +96,33 @@ def test_with_five_of_five_the_five_are_named_and_nothing_is_sent(stage, account
         take(server, oscar)
 
 
+def test_of_what_the_provider_said_the_attempt_keeps_three_hundred_signs(stage, server, oscar):
+    body = {"detail": "no" * 200}
+    stage.provider.faults.add("answer", method="POST", status=400, body=body)
+    attempt = stage.send(take(server, oscar)).attempts.get()
+    assert (attempt.outcome, attempt.status, len(attempt.excerpt)) == ("declined", 400, 300)
+    assert attempt.excerpt.startswith("nono")
+
+
+def test_an_answer_that_names_a_snapshot_which_was_there_before_proves_nothing(
+    stage, server, snapshot, oscar
+):
+    body = {
+        "id": snapshot.remote_id,
+        "name": "before-update",
+        "status": "in_progress",
+        "server": server.remote_id,
+    }
+    stage.provider.faults.add("answer", method="POST", status=201, body=body)
+    operation = stage.send(take(server, oscar))
+    assert (operation.state, operation.snapshot) == (State.IN_DOUBT, None)
+    attempt = operation.attempts.get()
+    assert (attempt.status, attempt.excerpt) == (
+        201,
+        "HTTP 201, naming a snapshot that was there before",
+    )
+
+
 def test_what_is_due_is_announced_again_after_ten_seconds(stage, server, oscar):
     operation = take(server, oscar)
     assert operations.due() == [operation.pk]
