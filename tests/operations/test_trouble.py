@@ -97,6 +97,17 @@ def test_what_waits_in_the_broker_already_is_not_tried_either(stage, troubled, o
     assert {fresh(one).state for one in asked} == {State.RUNNING}
 
 
+def test_of_those_that_are_due_again_one_is_announced(stage, calm, oscar, monkeypatch):
+    """Several workers would try at the same moment."""
+    monkeypatch.setattr("snapshots.provider.client.BACKOFF", 0.0)
+    down(stage, calm)
+    asked = take_all(calm, oscar)
+    assert len(operations.due()) == len(asked) == 3
+    stage.send(asked[0])
+    stage.later(seconds=10)
+    assert len(operations.due()) == 1
+
+
 def test_who_puts_the_others_off_waits_for_nobody_who_holds_one_of_them(stage, troubled, oscar):
     """Only PostgreSQL locks rows; there a cancelled restore holds two of them."""
     first, *_others = take_all(troubled, oscar)
