@@ -19,7 +19,7 @@ from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.fence import fence
 from snapshots.operations.guards import objection
 from snapshots.operations.room import is_called_off, is_room_made, may_go
-from snapshots.operations.rules import RIGHT
+from snapshots.operations.rules import right_for
 from snapshots.operations.settle import AIM
 from snapshots.operations.states import end_stopped, move
 from snapshots.permissions import may_now
@@ -86,7 +86,8 @@ def _turn_has_come(operation: Operation) -> bool:
         move(operation, State.FAILED, Reason.ROOM_FAILED)
         return False
     if child is not None and child.kind == Kind.CREATE and child.state != State.SUCCEEDED:
-        move(operation, State.FAILED, Reason.CHILD_FAILED)
+        why, details = objection(operation) or (Reason.CHILD_FAILED, {})
+        move(operation, State.FAILED, why, details=details)
         return False
     if operation.send_before <= timezone.now():
         move(operation, State.EXPIRED, Reason.TOO_LATE)
@@ -239,7 +240,7 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
             return None  # the next turn looks again
         if not epoch.may_send():
             return None  # the tick stops everything
-        right = RIGHT[Kind(operation.kind)]
+        right = right_for(operation)
         if not may_now(operation.asked_by_id, right, operation.team_id, operation.server_id):
             details = {"person": operation.asked_by_name}
             move(operation, State.FAILED, Reason.RIGHT_WITHDRAWN, details=details)

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from snapshots import levels, operations, tags
 from snapshots.errors import Refused
-from snapshots.models import Event, Guard, Server, Snapshot, State, Tag, Team
+from snapshots.models import Event, Guard, Role, Server, Snapshot, State, Tag, Team
 from snapshots.operations import guards
 from snapshots.said import again
 from tests.conftest import NOW, delete, restore, take
@@ -169,6 +169,27 @@ def test_what_was_asked_before_the_server_was_sealed_is_not_sent(
     assert (operation.state, operation.reason) == (State.FAILED, "sealed")
     assert operation.why == "Alice sealed #prod; nothing was sent"
     assert not stage.provider.calls("DELETE") + stage.provider.calls("POST", "/restore/")
+
+
+def test_no_safety_snapshot_is_taken_for_a_restore_that_the_seal_forbids(
+    stage, server, snapshot, rosa
+):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    say(server, "sealed")
+    child = stage.send(operation.children.get())
+    assert (child.state, child.reason) == (State.FAILED, "sealed")
+    operation = stage.send(operation)
+    assert operation.why == child.why == "Alice sealed web-1; nothing was sent"
+    assert not stage.provider.calls("POST")
+
+
+def test_nor_for_one_whose_asker_may_restore_no_more(stage, snapshot, rosa, team):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    rosa.memberships.update(role=Role.OPERATOR)
+    child = stage.send(operation.children.get())
+    assert (child.state, child.reason) == (State.FAILED, "right_withdrawn")
+    assert stage.send(operation).reason == "child_failed"
+    assert not stage.provider.calls("POST")
 
 
 @pytest.mark.parametrize("ask", [restore, delete])
