@@ -66,6 +66,11 @@ def test_several_are_named_one_after_the_other():
     ]
 
 
+def test_these_are_the_facts_of_a_plan(team):
+    made = plan(a_snapshot(a_server(an_account(team))))
+    assert set(made.facts) == {*FACTS, "snapshot_server"}
+
+
 def test_a_plan_says_how_far_back_it_goes_and_how_long_it_holds(stage, team):
     server = a_server(an_account(team))
     made = plan(a_snapshot(server, days=2))
