@@ -54,6 +54,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
     northwind, labs = scene.teams["northwind"].pk, scene.teams["labs"].pk
     oscar = scene.teams["northwind"].memberships.get(user=scene.people["oscar"]).pk
     awaiting = operations["awaiting_approval restore wiki"].pk
+    linked = scene.people["zoe"].socialaccount_set.get().pk
     live, stale = scene.accounts["live"].pk, scene.accounts["stale"].pk
 
     def snapshot(name: str, at: int = 0) -> int:
@@ -224,7 +225,7 @@ def pages(scene: Scene) -> dict[str, Shot]:
         "proof-of-all-kinds": Shot("/settings/", "zoe", partial(unproven, then=proof_page)),
         "signing-in": Shot("/auth/2fa/"),
         "signing-in-full": Shot("/auth/2fa/", "zoe"),
-        "sign-on-remove": Shot("/auth/oidc/1/remove/", "zoe"),
+        "sign-on-remove": Shot(f"/auth/oidc/{linked}/remove/", "zoe"),
         "sessions": Shot("/auth/sessions/"),
         "app-on": Shot("/auth/2fa/totp/activate/"),
         "app-wrong": Shot("/auth/2fa/totp/activate/", "alice", partial(send, code="12")),
