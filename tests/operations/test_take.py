@@ -140,7 +140,8 @@ def test_what_was_accepted_is_looked_at_in_ten_seconds_and_given_up_after_a_day(
     assert (operation.sent_at, operation.accepted_at) == (now, now)
     assert operation.due_at == now + timedelta(hours=24)
     assert fresh(account).next_pass_at == now + timedelta(seconds=10)
-    assert operation.attempts.get().number == 1
+    attempt = operation.attempts.get()
+    assert (attempt.number, attempt.deadline) == (1, now + timedelta(seconds=30))
     told = Event.objects.filter(operation=operation).order_by("pk")
     assert [(one.verb, one.data.get("reason")) for one in told] == [
         ("create.asked", None),
