@@ -96,12 +96,18 @@ def test_with_five_of_five_the_five_are_named_and_nothing_is_sent(stage, account
         take(server, oscar)
 
 
-def test_of_what_the_provider_said_the_attempt_keeps_three_hundred_signs(stage, server, oscar):
+@pytest.mark.parametrize(
+    ("status", "outcome", "begins"),
+    [(400, "declined", "nono"), (502, "unknown", "HTTP 502: nono")],
+)
+def test_of_what_the_provider_said_the_attempt_keeps_three_hundred_signs(
+    stage, server, oscar, status, outcome, begins
+):
     body = {"detail": "no" * 200}
-    stage.provider.faults.add("answer", method="POST", status=400, body=body)
+    stage.provider.faults.add("answer", method="POST", status=status, body=body)
     attempt = stage.send(take(server, oscar)).attempts.get()
-    assert (attempt.outcome, attempt.status, len(attempt.excerpt)) == ("declined", 400, 300)
-    assert attempt.excerpt.startswith("nono")
+    assert (attempt.outcome, attempt.status, len(attempt.excerpt)) == (outcome, status, 300)
+    assert attempt.excerpt.startswith(begins)
 
 
 def test_an_answer_that_names_a_snapshot_which_was_there_before_proves_nothing(
