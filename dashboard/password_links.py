@@ -39,14 +39,22 @@ class Ask(ResetPasswordForm):
 
 
 def send() -> None:
-    """Mail what was asked for. Safe twice, at once, or late: a mail may come twice, never fail."""
+    """Mail what was asked for. Safe twice, at once, or late: a mail may come twice, never fail.
+
+    A mail server that is away costs a worker seconds: it is tried once a minute, not for each.
+    """
     now = timezone.now()
     oldest = now - timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
     PasswordLink.objects.filter(asked_at__lt=oldest).delete()
+    if PasswordLink.objects.filter(due_at__gt=now).exists():
+        return  # one is under way, or the last try failed
     waiting = PasswordLink.objects.filter(due_at__lte=now)
     for row in waiting.select_related("user").order_by("due_at")[:MOST]:
-        if waiting.filter(pk=row.pk).update(due_at=now + APART) and _is_sent(row):
-            row.delete()
+        if not waiting.filter(user=row.user).update(due_at=now + APART):
+            continue  # they were sent one just now
+        if not _is_sent(row):
+            break
+        PasswordLink.objects.filter(user=row.user).delete()
 
 
 def _is_sent(row: PasswordLink) -> bool:

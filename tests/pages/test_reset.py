@@ -136,6 +136,23 @@ def test_a_mail_server_that_is_away_is_asked_again_until_the_link_would_be_too_o
     assert not PasswordLink.objects.exists()
 
 
+def test_a_mail_server_that_is_away_is_tried_once_a_minute_however_many_ask(
+    alice, rosa, client, afternoon, settings, caplog
+):
+    """Each try costs a worker seconds, which operations wait for."""
+    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, f"{__name__}.Away"
+    for person in (alice, rosa, rosa):
+        client.post("/auth/password/reset/", {"email": person.email})
+    password_links.send()
+    password_links.send()
+    assert len([one for one in caplog.messages if one.startswith("no link was sent")]) == 1
+    settings.EMAIL_BACKEND = backend
+    afternoon.shift(61)
+    password_links.send()
+    assert {one.to[0] for one in mail.outbox} == {alice.email, rosa.email}
+    assert len(mail.outbox) == 2  # whoever asked twice needs one
+
+
 def test_without_a_mail_server_whoever_runs_it_makes_the_link(alice, client, capsys):
     call_command("password_link", "--email", "Alice@example.com")
     said = capsys.readouterr().out
