@@ -70,10 +70,11 @@ def check_confirmed(
 def objection(operation: Operation) -> tuple[Reason, dict[str, Any]] | None:
     """Why the level as it is now forbids to send this; None if it does not.
 
-    A safety snapshot is only taken for a restore that it does not forbid.
+    What comes before a restore, a safety snapshot and a deletion that makes room for it, is only
+    done for one that it does not forbid.
     """
-    if operation.kind == Kind.CREATE and operation.parent:
-        return objection(operation.parent)
+    if operation.parent and (forbids := objection(operation.parent)):
+        return forbids
     if operation.kind not in OVERWRITES:
         return None
     now = level(operation.server)

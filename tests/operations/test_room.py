@@ -6,7 +6,7 @@ import pytest
 
 from snapshots import operations
 from snapshots.errors import NotAllowed, Refused
-from snapshots.models import Epoch, Event, Operation, Snapshot, State
+from snapshots.models import Epoch, Event, Operation, Snapshot, State, Team
 from snapshots.operations import epoch
 from tests.conftest import NOW, fresh, restore, take
 from tests.operations.test_fences import worker
@@ -244,6 +244,18 @@ def test_delete_safety_snapshot_restore_in_this_order(stage, target, going, rosa
     stage.watch(stage.send(safety), minutes=5)
     assert stage.send(restoring).state == State.RUNNING
     assert (deletions(stage), creates(stage)) == (1, 1)
+
+
+def test_nothing_is_deleted_for_a_restore_that_its_level_forbids_now(stage, target, going, rosa):
+    restoring = restore_with_room(target, rosa, going)
+    safety, deletion = chain(restoring)
+    Team.objects.update(guard="guarded")
+    for one in (deletion, safety, restoring):
+        stage.send(one)
+    reasons = [fresh(one).reason for one in (deletion, safety, restoring)]
+    assert reasons == ["not_approved", "room_failed", "not_approved"]
+    assert (deletions(stage), creates(stage)) == (0, 0)
+    assert not fresh(going).gone_at
 
 
 def test_what_is_to_be_restored_does_not_go(target, rosa):
