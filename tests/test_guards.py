@@ -9,6 +9,7 @@ from snapshots.models import Event, Guard, Lowering, Membership, Role, State, Ta
 from tests.conftest import fresh, member, restore
 from tests.operations.test_guarantees import at_once
 from tests.operations.test_guards import say, tag
+from tests.pages.factories import a_server
 
 WHY = "The migration needs it"
 
@@ -102,6 +103,8 @@ def test_below_guarded_takes_two(which, server, prod, team, alice, adam):
     assert fresh(thing).guard == "guarded"
     assert list(guards.wishes(team)) == [wish]
     assert list(guards.wishes_about(thing)) == list(guards.wishes_about(server)) == [wish]
+    other = a_server(server.account, "web-2")
+    assert list(guards.wishes_about(other)) == ([wish] if thing == team else [])
     assert told("guard.lower_asked").startswith("Alice asks a second person to let the guard level")
     guards.approve(wish, actor=adam)
     assert (fresh(thing).guard, fresh(thing).guard_by_name) == ("careful", "Alice")

@@ -223,7 +223,7 @@ def test_whoever_came_by_it_sees_it_and_removes_it(issuer, linked, client_of):
     assert not is_in(stranger)
 
 
-def test_the_last_way_in_stays(issuer, linked, client_of):
+def test_the_last_way_in_stays(issuer, linked, client_of, settings):
     linked.set_unusable_password()
     linked.save()
     client = client_of(linked)
@@ -235,6 +235,9 @@ def test_the_last_way_in_stays(issuer, linked, client_of):
     refused = client.post(address)
     assert (refused.status_code, words in text(refused)) == (422, True)
     sign_on(Client(), issuer, ROSA | {"sub": "18"})
+    configured, settings.SOCIALACCOUNT_PROVIDERS = settings.SOCIALACCOUNT_PROVIDERS, {}
+    assert client.post(address).status_code == 422  # the other one leads in nowhere now
+    settings.SOCIALACCOUNT_PROVIDERS = configured
     client.post(address)
     assert [one.uid for one in linked.socialaccount_set.all()] == ["18"]
     assert client.post(remove_link(client)).status_code == 422
