@@ -260,30 +260,35 @@ def _check_right(actor: User, team: Team) -> None:
 
 
 def _decide(wish: Lowering, state: Lowering.State, actor: User, words: str = "") -> None:
-    """The database says who was first. Raises `Refused`."""
+    """Raises `Refused` if it is too late."""
+    if not _is_first(wish, state, actor, words):
+        raise Refused(_("Too late: it was decided already, or its four hours are over."))
+
+
+def _is_first(wish: Lowering, state: Lowering.State, actor: User, words: str = "") -> bool:
+    """Decide it, unless somebody has or it has expired: the database says who was first."""
     now = timezone.now()
     rows = Lowering.objects.filter(pk=wish.pk, state=Lowering.State.OPEN, expires_at__gt=now)
-    is_first = rows.update(
+    changed = rows.update(
         state=state,
         decided_by=actor,
         decided_by_name=str(actor)[:100],
         decided_at=now,
         words=words,
     )
-    if not is_first:
-        raise Refused(_("Too late: it was decided already, or its four hours are over."))
+    return changed == 1
 
 
 def _end_wish(thing: Thing, actor: User) -> None:
     """Another level was set: what was asked for before is not what anybody would approve now."""
     for wish in wishes(team_of(thing)).filter(**which(thing)):
-        _decide(wish, Lowering.State.REJECTED, actor)
-        events.record(
-            events.Verb.GUARD_LOWER_OVERTAKEN,
-            team=wish.team,
-            actor=actor,
-            **_told_of(wish, thing.guard),
-        )
+        if _is_first(wish, Lowering.State.REJECTED, actor):
+            events.record(
+                events.Verb.GUARD_LOWER_OVERTAKEN,
+                team=wish.team,
+                actor=actor,
+                **_told_of(wish, thing.guard),
+            )
 
 
 def which(thing: Thing) -> dict[str, Any]:
