@@ -84,8 +84,9 @@ def _listening(event: Event, topic: Topic, people: list[Listener]) -> Iterator[i
 
     That a guard level is to be lowered concerns whoever asked, and who could decide it.
     """
-    asked_by = event.operation.asked_by_id if event.operation else event.data.get("asker_id")
-    if event.data.get("lowering_id") and event.team:
+    operation = event.operation
+    asked_by = operation.asked_by_id if operation else event.data.get("asker_id")
+    if operation is None and event.team and "lowering_id" in event.data:
         concerned = {asked_by, *(one.pk for one in able(SET_RULES, event.team))}
         people = [person for person in people if person.user_id in concerned]
     for person in people:

@@ -290,10 +290,11 @@ def test_a_slow_answer_is_unknown_at_the_deadline_and_the_connection_is_reset(
             endings.append("reset")
 
     peer = listening(until_the_end, tls=tls if secure else None)
+    deadline = 2 if secure else 0.5  # of which TLS takes a part, a large one on a busy machine
     begun = monotonic()
     with pytest.raises(Unknown, match="no answer in time"):
-        create(talking_to(peer, deadline=0.5, ca_file=str(certificate)))  # TLS takes a part of it
-    assert 0.4 < monotonic() - begun < 2
+        create(talking_to(peer, deadline=deadline, ca_file=str(certificate)))
+    assert 0.8 * deadline < monotonic() - begun < deadline + 1.5
     peer.close()
     assert endings == ["reset"]
     assert peer.connections == 1

@@ -146,8 +146,8 @@ def test_one_deadline_covers_tries_and_pages(listening: Listen, talking_to: Talk
     begun = monotonic()
     peer = listening(answer(200, {"results": [], "next": "?page=2"}), drip)
     with pytest.raises(Unavailable, match="no answer in time"):
-        talking_to(peer, read_deadline=0.4).servers()
-    assert 0.25 < monotonic() - begun < 1
+        talking_to(peer, read_deadline=1.5).servers()
+    assert 0.9 < monotonic() - begun < 3
     assert peer.connections > 2
 
 
