@@ -11,9 +11,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.base import AuthProcess
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -24,7 +26,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_safe
 
 from dashboard import signins
-from snapshots import invitations
+from snapshots import events, invitations
 from snapshots.errors import Refused
 from snapshots.events import Verb
 from snapshots.models import Invitation, User
@@ -123,3 +125,29 @@ def page(request: HttpRequest, words: str) -> HttpResponse:
 @require_safe
 def failed(request: HttpRequest) -> HttpResponse:
     return page(request, str(FAILED))
+
+
+def is_last(one: SocialAccount) -> bool:
+    """Whether nothing certain would sign its person in without it.
+
+    A passkey does not count: it can be lost, and be removed without being asked what remains.
+    """
+    others = SocialAccount.objects.filter(user=one.user).exclude(pk=one.pk)
+    return not one.user.has_usable_password() and not (name() and others.exists())
+
+
+def end(one: SocialAccount, actor: User) -> None:
+    """Raises `Refused` if it is their last way in, also if two are removed at once."""
+    about = {"place": place()}
+    with events.audited(actor=actor, team=None), transaction.atomic():
+        one.user = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
+        if is_last(one):
+            raise Refused(
+                _("Choose a password first: without %(place)s you could not sign in any more.")
+                % about
+            )
+        if one.delete()[0]:
+            events.record(Verb.SIGN_ON_REMOVED, team=None, actor=one.user, **about)
+            get_adapter().send_notification_mail(
+                "socialaccount/email/account_disconnected", one.user, about
+            )

@@ -12,10 +12,7 @@ from snapshots.provider import client as client_module
 from snapshots.provider.client import Client
 from snapshots.provider.errors import Declined, ProviderError, Unavailable
 from snapshots.provider.types import Listing
-from tests.provider.client.documented import (
-    SERVER,
-    listed,
-)
+from tests.provider.client.documented import SERVER, listed
 from tests.provider.client.peer import Peer, answer
 
 Listen = Callable[..., Peer]

@@ -7,25 +7,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from time import monotonic
-from typing import Any
 
 import pytest
 
 from snapshots.provider.client import Client
 from snapshots.provider.errors import Declined, Unavailable
-from snapshots.provider.types import Listing
-from tests.provider.client.documented import (
-    SERVER,
-    listed,
-)
+from tests.provider.client.documented import SERVER, listed
 from tests.provider.client.peer import Peer, answer, is_gone, reset, wait_for_the_end
 
 Listen = Callable[..., Peer]
 Talk = Callable[..., Client]
-
-
-def ids(listing: Listing[Any]) -> list[str]:
-    return [item.id for item in listing.items]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
