@@ -61,14 +61,15 @@ def is_healthy(host: str, port: int, site: str = "localhost") -> bool:
 
 
 def free_port() -> int:
-    """A free port below those that the system hands out by itself.
+    """A free port below those that the system hands out by itself, which nobody has kept either.
 
     A client that reconnects again and again to a port from the system's own range may meet itself
     there, and keep the server from coming back.
     """
     while True:
         port = random.randrange(20_000, 32_000)  # noqa: S311
-        if is_free("127.0.0.1", port):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
             return port
 
 

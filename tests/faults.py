@@ -70,8 +70,12 @@ def database(name: str, home: Path) -> Iterator[services.Postgres | None]:
 def part(said: argparse.Namespace) -> int:
     """Run it, and tell what was found. The exit code is 1 if there are complaints."""
     home = Path(tempfile.mkdtemp(prefix="holdfast-faults-"))
-    with database(said.database, home) as postgres:
-        found = plain(run(said, home, postgres))
+    try:
+        with database(said.database, home) as postgres:
+            found = plain(run(said, home, postgres))
+    except BaseException:
+        print(f"It broke off. Logs and database are in {home}.", file=sys.stderr)
+        raise
     if said.answer:
         said.answer.write_text(json.dumps(found))
     for name, value in found.items():

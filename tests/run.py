@@ -97,7 +97,7 @@ def main(chosen: list[str]) -> int:
             results = everything(url)
 
     print("\n" + "\n".join([*(words for words, _ in results), *missing]))
-    return max(code for _, code in results)
+    return int(any(code for _, code in results))  # a signal is a negative code
 
 
 class Job(NamedTuple):
@@ -153,7 +153,9 @@ def run(job: Job, *, aside: bool = False) -> tuple[str, int]:
         if not aside:
             print(f"\n== Tests on {job.what}", flush=True)
         output = kept if aside else None
-        code = subprocess.run(command, env=environment, stdout=output, stderr=output).returncode
+        with subprocess.Popen(command, env=environment, stdout=output, stderr=output) as tests:
+            _pid, status, used = os.wait4(tests.pid, 0)
+            code = tests.returncode = os.waitstatus_to_exitcode(status)
         if job.measured and code == 0:
             command = [sys.executable, "-m", "coverage", "report"]
             code = subprocess.run(command, stdout=output, stderr=output).returncode
@@ -161,7 +163,8 @@ def run(job: Job, *, aside: bool = False) -> tuple[str, int]:
             kept.seek(0)
             print(f"\n\n== Tests on {job.what}\n{kept.read()}", flush=True)
     verdict = "passed" if code == 0 else f"FAILED (exit code {code})"
-    return f"Tests on {job.what}: {verdict} in {time.monotonic() - begin:.0f} s.", code
+    took, cpu = time.monotonic() - begin, used.ru_utime + used.ru_stime
+    return f"Tests on {job.what}: {verdict} in {took:.0f} s, {cpu:.0f} s of CPU.", code
 
 
 def install(package: str) -> None:

@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -119,10 +120,32 @@ class Postgres:
             self._server.wait(20)
 
 
+_kept: list[socket.socket] = []
+
+
+def free_port() -> int:
+    """A port that nobody else is given while this process lives, also where nobody listens yet.
+
+    Many programs start at once, and some seconds after their ports were chosen. One who is bound
+    and does not listen keeps others from choosing the port, and nobody from listening (Linux, with
+    SO_REUSEADDR on both sides).
+    """
+    while True:
+        keeper = socket.socket()
+        try:
+            keeper.bind(("127.0.0.1", machine.free_port()))
+        except OSError:
+            keeper.close()
+            continue
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _kept.append(keeper)
+        return keeper.getsockname()[1]
+
+
 @contextmanager
 def valkey(port: int = 0) -> Iterator[str]:
     """A fresh Valkey that keeps nothing. Gives its REDIS_URL."""
-    port = port or machine.free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="holdfast-valkey-") as home:
         log = Path(home) / "log"
         server = start_valkey(port, log)

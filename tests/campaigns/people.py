@@ -127,7 +127,7 @@ class Browser:
 def form_of(page: str, action: str) -> Form | None:
     """The fields of the page's form that is sent to `action`, filled in as the page has them."""
     for head, body in re.findall(r"<form\b([^>]*)>(.*?)</form>", page, re.DOTALL):
-        if attribute(head, "action") not in (action, ""):
+        if attribute(head, "method") != "post" or attribute(head, "action") not in (action, ""):
             continue
         form: Form = {}
         for field_ in re.findall(r"<input\b([^>]*)>", body):

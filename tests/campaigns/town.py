@@ -30,7 +30,7 @@ from dashboard.house import PATIENCE_WITH_WORKER
 from dashboard.supervisor import tied_to
 from snapshots import queue
 from tests.house.processes import Seen, descendants, kill_all
-from tests.services import Postgres, start_valkey
+from tests.services import Postgres, free_port, start_valkey
 
 WORKERS = ("worker-1", "worker-2")
 BEATS = ("beat-1", "beat-2")
@@ -49,9 +49,9 @@ class Town:
     workers: tuple[str, ...] = WORKERS
     beats: tuple[str, ...] = BEATS
     wsgi: str = "dashboard.wsgi"
-    web_port: int = field(default_factory=machine.free_port)
-    broker_port: int = field(default_factory=machine.free_port)
-    provider_port: int = field(default_factory=machine.free_port)
+    web_port: int = field(default_factory=free_port)
+    broker_port: int = field(default_factory=free_port)
+    provider_port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)  # gone or frozen on purpose: leave them alone
     ended: dict[str, float] = field(default_factory=dict)

@@ -21,14 +21,13 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from dashboard import house
 from dashboard.supervisor import tied_to
 from snapshots import accounts
 from snapshots.models import Account, Operation, Server, Snapshot, Team, User
 from snapshots.provider.simulator import Simulator
 from tests import canary
 from tests.conftest import fresh
-from tests.services import start_valkey
+from tests.services import free_port, start_valkey
 
 PACE = 60  # ten of the provider's minutes in ten seconds
 
@@ -48,7 +47,7 @@ class Works:
 
     home: Path
     provider: Simulator
-    port: int = field(default_factory=house.free_port)
+    port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property

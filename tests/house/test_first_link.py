@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.machine import free_port
 from tests.house.test_settings import GOOD, ROOT
+from tests.services import free_port
 
 WORDS = "first owner at "
 

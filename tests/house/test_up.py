@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from dashboard.machine import free_port
 from snapshots.provider.simulator import DEMO_TOKEN, Simulator
 from tests.house.processes import Seen, child, command, descendants, environment, kill_all, until
+from tests.services import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = {
