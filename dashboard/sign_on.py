@@ -22,7 +22,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from dashboard import signins
@@ -31,6 +31,7 @@ from snapshots.errors import Refused
 from snapshots.events import Verb
 from snapshots.models import Invitation, User
 from snapshots.said import gettext as _
+from snapshots.said import memo
 
 PROVIDER = "sso"
 FAILED = gettext_lazy("It was stopped there, or it did not answer as it should.")
@@ -44,7 +45,7 @@ def name() -> str:
 
 def place() -> str:
     """The same, also where it was configured once and is no more."""
-    return name() or gettext("single sign-on")
+    return name() or _("single sign-on")
 
 
 class SignOn(DefaultSocialAccountAdapter):
@@ -147,7 +148,8 @@ def end(one: SocialAccount, actor: User) -> None:
                 % about
             )
         if one.delete()[0]:
-            events.record(Verb.SIGN_ON_REMOVED, team=None, actor=one.user, **about)
+            kept = memo(about["place"])
+            events.record(Verb.SIGN_ON_REMOVED, team=None, actor=one.user, place=kept)
             get_adapter().send_notification_mail(
                 "socialaccount/email/account_disconnected", one.user, about
             )

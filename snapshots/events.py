@@ -564,7 +564,7 @@ def sentence(event: Event) -> str:
     except ValueError:
         return event.verb
     data = dict(event.data)
-    data["why"] = again(data.get("why", ""))
+    data |= {name: again(data.get(name, "")) for name in ("why", "place")}
     if data.get("reason") in Reason.values:
         data["why"] = Reason(data["reason"]).sentence(data)
     if data.get("until"):

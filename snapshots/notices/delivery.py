@@ -19,6 +19,7 @@ from snapshots import events
 from snapshots.models import Delivery, Membership, Webhook
 from snapshots.notices import mail, payload
 from snapshots.notices.post import Outcome
+from snapshots.notices.wishes import concerned
 from snapshots.permissions import may_hear
 
 log = logging.getLogger(__name__)
@@ -111,10 +112,16 @@ def _why_not(row: Delivery) -> Trouble:
 
 
 def _why_not_to(person: int, row: Delivery) -> Trouble:
-    """Whoever has left, is suspended, or reaches it no more is told nothing that waits still."""
+    """Whoever has left, is suspended, or reaches it no more is told nothing that waits still.
+
+    Nor is whoever can no longer decide what it asks for.
+    """
     present = Membership.objects.filter(team=row.team, suspended_at=None, user__is_active=True)
     member, about = present.filter(user=person).first(), row.event or row.batch
     if member is None or (about and not may_hear(member.scope_id, about)):
+        return Trouble.NOT_A_MEMBER
+    only = concerned(row.event) if row.event else None
+    if only is not None and person not in only:
         return Trouble.NOT_A_MEMBER
     return Trouble.NONE
 

@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef
 from snapshots.events import topic_of
 from snapshots.models import Batch, Delivery, Event, Operation, Topic, Webhook
 from snapshots.models.operation import ENDED, POWER
-from snapshots.notices.wishes import Listener, listeners
-from snapshots.permissions import SET_RULES, able, may_hear
+from snapshots.notices.wishes import Listener, concerned, listeners
+from snapshots.permissions import may_hear
 
 log = logging.getLogger(__name__)
 QUOTA = 200
@@ -80,16 +80,13 @@ def _messages(event: Event, audience: Audience) -> Iterator[Delivery]:
 
 
 def _listening(event: Event, topic: Topic, people: list[Listener]) -> Iterator[int]:
-    """Who wants to be told of it. Nobody is told of what they did themselves.
-
-    That a guard level is to be lowered concerns whoever asked, and who could decide it.
-    """
+    """Who wants to be told of it. Nobody is told of what they did themselves."""
     operation = event.operation
     asked_by = operation.asked_by_id if operation else event.data.get("asker_id")
-    if operation is None and event.team and "lowering_id" in event.data:
-        concerned = {asked_by, *(one.pk for one in able(SET_RULES, event.team))}
-        people = [person for person in people if person.user_id in concerned]
+    only = concerned(event) if operation is None else None
     for person in people:
+        if only is not None and person.user_id not in only:
+            continue
         is_wanted = person.wants(topic, asked_by=asked_by) and person.user_id != event.actor_id
         if is_wanted and may_hear(person.scope_id, event):
             yield person.user_id

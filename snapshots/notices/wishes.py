@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from snapshots.errors import Refused
-from snapshots.models import Membership, Role, Team, Topic, User, Wish
-from snapshots.permissions import APPROVE, TABLE
+from snapshots.models import Event, Membership, Role, Team, Topic, User, Wish
+from snapshots.permissions import APPROVE, SET_RULES, TABLE, able
 
 Scope = Wish.Scope
 ALWAYS = frozenset({Topic.FAILED, Topic.IN_DOUBT, Topic.NEEDS_PERSON, Topic.ACCOUNT_PAUSED})
@@ -72,6 +72,16 @@ def listener(user: User, team: Team) -> Listener:
     """The same for one member."""
     chosen = Wish.objects.filter(user=user, team=team).values_list("topic", "scope")
     return Listener(user.pk, user.roles[team.pk], dict(chosen))
+
+
+def concerned(event: Event) -> set[int] | None:
+    """Whom alone it concerns, if not everybody who wants it.
+
+    That a guard level is to be lowered: whoever asked, and who could decide it as things are now.
+    """
+    if event.team is None or "lowering_id" not in event.data:
+        return None
+    return {event.data["asker_id"], *(person.pk for person in able(SET_RULES, event.team))}
 
 
 def choose(user: User, team: Team, chosen: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 from django.core import mail
 
-from snapshots import accounts, events, guards, operations, teams
+from snapshots import accounts, events, guards, notices, operations, teams
 from snapshots.errors import Refused
 from snapshots.events import Verb, topic_of
 from snapshots.models import (
@@ -157,8 +157,6 @@ def test_a_stranger_chooses_nothing_and_hears_nothing(server, team, oscar, mallo
 
 @pytest.mark.parametrize("how", ["removed", "suspended"])
 def test_who_has_left_before_it_is_sent_gets_nothing(server, team, oscar, alice, how):
-    from snapshots import notices
-
     a_line("create.failed", team, operation=take(server, oscar), server=server)
     notices.write_messages()
     if how == "removed":
@@ -348,6 +346,18 @@ def test_who_could_lower_a_guard_level_is_told_that_somebody_asks(
         "asked_by": "Alice",
         "url": f"https://snapshots.example.com/lowerings/{wish.pk}/",
     }
+
+
+def test_whoever_cannot_decide_it_any_more_is_not_asked_to(server, team, alice, adam):
+    type(server).objects.filter(pk=server.pk).update(guard="guarded")
+    mail.outbox.clear()
+    guards.set_level(server, "careful", actor=alice, why="The migration")
+    notices.write_messages()
+    Membership.objects.filter(user=adam).update(role=Role.RESTORER)
+    a_tick()
+    assert not mail.outbox
+    [row] = Delivery.objects.filter(event__verb="guard.lower_asked")
+    assert (row.state, row.trouble) == ("dropped", "not_a_member")
 
 
 def test_whoever_asked_for_a_lower_level_is_told_what_became_of_it(team, alice, adam):

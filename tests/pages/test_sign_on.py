@@ -13,6 +13,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.core import mail
 from django.test import Client
+from django.utils import translation
 
 from dashboard import password_links
 from snapshots import events, invitations
@@ -241,6 +242,18 @@ def test_the_last_way_in_stays(issuer, linked, client_of, settings):
     client.post(address)
     assert [one.uid for one in linked.socialaccount_set.all()] == ["18"]
     assert client.post(remove_link(client)).status_code == 422
+
+
+def test_how_it_is_called_without_a_name_is_read_in_the_readers_language(
+    linked, client_of, settings
+):
+    settings.SOCIALACCOUNT_PROVIDERS = {}
+    linked.language = "eo"
+    linked.save()
+    client = client_of(linked)
+    client.post(remove_link(client))
+    with translation.override("en"):
+        assert told(linked)[-1] == "Rosa signs in by single sign-on no more"
 
 
 def test_nobody_sees_or_removes_another_persons(linked, client_of, alice):
