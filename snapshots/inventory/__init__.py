@@ -22,11 +22,11 @@ from snapshots.operations import budget, settle, times
 from snapshots.provider import errors as wire
 from snapshots.provider import types
 from snapshots.secrets import CannotOpen
+from snapshots.turns import QUOTA
 
 log = logging.getLogger(__name__)
 LONGEST_BACK_OFF = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(seconds=times.RETRY_AFTER_MOST)
-QUOTA = 200
 Look = tuple[types.Listing[types.Server], types.Listing[types.Snapshot]]
 
 

@@ -14,9 +14,9 @@ from snapshots.models import Batch, Delivery, Event, Operation, Topic, Webhook
 from snapshots.models.operation import ENDED, POWER
 from snapshots.notices.wishes import Listener, concerned, listeners
 from snapshots.permissions import may_hear
+from snapshots.turns import turn
 
 log = logging.getLogger(__name__)
-QUOTA = 200
 
 
 class Audience:
@@ -39,7 +39,7 @@ class Audience:
 
 
 def write_messages() -> None:
-    """Take lines off the outbox, oldest first, and write a row for each message they call for.
+    """Take lines off the outbox, in their turn, and write a row for each message they call for.
 
     A line and its messages are one transaction. Safe to run twice, at once, or late.
     """
@@ -49,7 +49,7 @@ def write_messages() -> None:
         .annotate(is_needed=Exists(Operation.objects.filter(needs=OuterRef("operation"))))
     )
     audience = Audience()
-    for event in waiting.order_by("pk")[:QUOTA]:
+    for event in turn(waiting.order_by("pk")):
         try:
             with transaction.atomic():
                 if Event.objects.filter(pk=event.pk, to_tell=True).update(to_tell=False):

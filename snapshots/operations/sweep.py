@@ -1,6 +1,6 @@
 """What time does: expiry, lost claims, deadlines of decisions, and who is due next.
 
-Every part takes at most `QUOTA` rows, oldest first, so that no backlog starves another.
+Every part takes the turn of its rows, so that no backlog starves another.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from snapshots.models.operation import HOLDING, NOT_SENT
 from snapshots.operations import epoch, slow, times
 from snapshots.operations.settle import settle
 from snapshots.operations.states import end_stopped, let_next, move
+from snapshots.turns import QUOTA, turn
 
 log = logging.getLogger(__name__)
-QUOTA = 200
 QUOTA_PER_ACCOUNT = 10
 
 
@@ -41,11 +41,11 @@ def sweep() -> None:
         .exclude(pk__in=suspects)  # so may those beyond this tick's quota
     )
     undecided = rows.filter(state__in=(State.RUNNING, State.IN_DOUBT), due_at__lte=now)
-    _each(put_back.order_by("pk"), epoch.doubt)
-    _each(lost.order_by("pk"), lambda row: move(row, State.IN_DOUBT, Reason.CLAIM_LOST))
-    _each(late.order_by("pk"), _expire)
-    _each(undecided.order_by("due_at"), lambda row: _decide(row, now))
-    _each(_stuck(), lambda row: let_next(row.account_id, row.lock_key))
+    _each(turn(put_back.order_by("pk")), epoch.doubt)
+    _each(turn(lost.order_by("pk")), lambda row: move(row, State.IN_DOUBT, Reason.CLAIM_LOST))
+    _each(turn(late.order_by("pk")), _expire)
+    _each(turn(undecided.order_by("due_at")), lambda row: _decide(row, now))
+    _each(turn(_stuck()), lambda row: let_next(row.account_id, row.lock_key))
     _tell_slow(rows.filter(state=State.RUNNING, slow_at=None), now)
 
 
@@ -61,9 +61,9 @@ def _stuck() -> QuerySet[Operation]:
     ).order_by("pk")
 
 
-def _each(rows: QuerySet[Operation] | list[Operation], work: Callable[[Operation], object]) -> None:
-    """One row that cannot be handled now must not keep the others, or the tick, from theirs."""
-    for row in rows[:QUOTA]:
+def _each(rows: list[Operation], work: Callable[[Operation], object]) -> None:
+    """Rows that cannot be handled must not keep the others, or the tick, from their turn."""
+    for row in rows:
         try:
             work(row)
         except Exception:

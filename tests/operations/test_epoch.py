@@ -28,7 +28,7 @@ from snapshots.errors import Refused
 from snapshots.models import Account, Attempt, Epoch, Event, Operation, Reason, State
 from snapshots.operations import epoch
 from snapshots.operations.epoch import Witness, compare
-from snapshots.operations.sweep import QUOTA
+from snapshots.turns import QUOTA
 from tests import services
 from tests.conftest import delete, fresh, restore, take
 
