@@ -40,8 +40,8 @@ faults: $(VENV)/.dev  ## strike everything, check, and write docs/faults-$(DB).m
 	@exec $(PY) -m tests.faults --database $(or $(DB),sqlite) --seed $(or $(SEED),1) $(OPTIONS)
 
 proof: export LONG_TESTS := 1
-proof: $(VENV)/.dev  ## the long form of the tests that have one: every status and body, many races, all stories of a restore, each page for each role (an hour)
-	@exec $(PY) -m tests.run tests/operations/test_answers.py tests/operations/test_races.py tests/operations/test_approval_races.py tests/pages/test_guessing.py tests/audit/test_chain.py tests/browser/test_trusted_restores.py tests/browser/test_pages.py
+proof: $(VENV)/.dev  ## the long form of the tests that have one: every status and body, many races, all stories of a restore, each page and address for each role (an hour)
+	@exec $(PY) -m tests.run tests/operations/test_answers.py tests/operations/test_races.py tests/operations/test_approval_races.py tests/pages/test_guessing.py tests/audit/test_chain.py tests/browser/test_trusted_restores.py tests/browser/test_pages.py tests/hardening/test_matrix.py
 
 gallery: $(VENV)/.dev  ## take the pictures of docs/gallery.md and the README again
 	@exec $(PY) -m tests.gallery

@@ -25,6 +25,7 @@ from tests import services
 BROWSER = "tests/browser"
 # Hundreds of answers, each to every call: they reach no line that the others do not.
 ANSWERS = "tests/operations/test_answers.py"
+BUSY = "tests/operations/test_busy.py"
 # Neither the wire, what an answer means, a page in a browser, our own start, who may open what nor
 # the model depend on the database.
 HOUSE = "tests/house"
@@ -40,7 +41,7 @@ OTHER_PAGES = tuple(
 )
 ONCE = (
     *("tests/provider", "tests/hardening", HOUSE, "tests/campaigns/test_model.py", BROWSER),
-    ANSWERS,
+    *(ANSWERS, BUSY),
     *("tests/test_languages.py", "tests/notices/test_guard.py", "tests/notices/test_outside.py"),
     *("tests/notices/test_pages.py", "tests/notices/test_who.py"),
     *OTHER_PAGES,
@@ -56,17 +57,21 @@ MEASURED = (
 )
 # Real workers are mostly waited for.
 FLOW = "tests/flow"
+# Processes die at named places, and what they leave is waited for.
+DEATHS = "tests/campaigns/test_crash_points.py"
 # So that all lanes are about as long.
 BESIDE = (
-    *(FLOW, ANSWERS, "tests/hardening"),
+    *(ANSWERS, "tests/hardening"),
     *("tests/campaigns/test_machine.py", "tests/campaigns/test_model.py"),
 )
-# Processes are killed and times are kept: beside nothing but each other.
+# Processes are killed at any moment and times are kept: beside nothing but each other.
 CAMPAIGN = "tests/campaigns/test_campaign.py"
 
-# A package of Debian's that has it, whether it is there, and what is to be said if not.
+# A package of Debian's that has it, whether it is there, and what is to be said if not; nothing of
+# what would only be quicker.
 NEEDED: list[tuple[str, Callable[[], object], str]] = [
     ("", machine.broker_binary, "Valkey is missing: no test with a real broker and workers."),
+    ("chromium-headless-shell", services.headless_chromium, ""),
     ("chromium", services.chromium, "Chromium is missing: no test in a browser."),
     ("postgresql", services.postgres_programs, "PostgreSQL is missing: nothing ran on it."),
     (
@@ -82,7 +87,7 @@ def main(chosen: list[str]) -> int:
     for package, is_there, _words in NEEDED:
         if package and not is_there():
             install(package)
-    missing = [words for _package, is_there, words in NEEDED if not is_there()]
+    missing = [words for _package, is_there, words in NEEDED if words and not is_there()]
     if missing and os.environ.get("CI") == "true":
         print("\n".join(["CI must run everything.", *missing]), file=sys.stderr)
         return 1
@@ -109,7 +114,7 @@ class Job(NamedTuple):
 
 def everything(url: str) -> list[tuple[str, int]]:
     """All at once, since workers and browsers are waited for half of the time; then campaigns."""
-    apart = (*MEASURED, *BESIDE, BROWSER, HOUSE, CAMPAIGN)
+    apart = (*MEASURED, *BESIDE, FLOW, BROWSER, HOUSE, DEATHS, CAMPAIGN)
     lanes = [
         [
             Job(
@@ -120,15 +125,16 @@ def everything(url: str) -> list[tuple[str, int]]:
             Job("SQLite", [f"--ignore={path}" for path in apart]),
         ],
         [Job("SQLite, beside the others", [*BESIDE])],
+        [Job("SQLite, real workers", [FLOW, DEATHS])],
         [Job("the house", [HOUSE])],
     ]
     struck = [[Job("SQLite, struck", [CAMPAIGN])]]
     if services.chromium():
         lanes.append([Job("SQLite, in a browser", [BROWSER])])
     if url:
-        lanes[1].append(Job("PostgreSQL, real workers", [FLOW], f"{url}_workers"))
-        without = [f"--ignore={path}" for path in (*ONCE, FLOW, CAMPAIGN)]
-        lanes[2].insert(0, Job("PostgreSQL", without, url))
+        lanes[2].append(Job("PostgreSQL, real workers", [FLOW, DEATHS], f"{url}_workers"))
+        without = [f"--ignore={path}" for path in (*ONCE, FLOW, DEATHS, CAMPAIGN)]
+        lanes[3].insert(0, Job("PostgreSQL", without, url))
         struck.append([Job("PostgreSQL, struck", [CAMPAIGN], url)])
     return at_once(lanes) + at_once(struck)
 
@@ -175,6 +181,7 @@ def install(package: str) -> None:
     print(f"Installing {package} with apt-get ...", flush=True)
     quiet = {
         "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,  # what is missing in the end is told
         "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
     }
     if subprocess.run([apt, "-qq", "update"], **quiet).returncode == 0:

@@ -9,8 +9,12 @@ from tests.hardening.asks import ASKS, Ask
 from tests.hardening.scene import COLUMNS, Scene
 from tests.hardening.table import ROUTES, ROWS, Row
 from tests.hardening.visits import PASSING, TOLD, visit
+from tests.long import LONG
 
 HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/"}
+# With htmx an answer is told in another way: to nobody, for want of a membership, and of a right.
+# `make proof` asks in both ways for everybody.
+HTMX_FOR = COLUMNS if LONG else ("nobody", "suspended", "vera", "alice")
 OTHERS = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 REFUSED = {"in", "403", "404", "405", "409", "410", "422"}
 DONE = {"200", "302", "303"}
@@ -64,8 +68,10 @@ def observed(scene: Scene, row: str) -> Row:
 
 def settled(scene: Scene, row: str, who: str, method: str) -> str:
     """One outcome, the same with and without htmx."""
-    plain, hx = (outcome(scene, row, who, method, headers) for headers in ({}, HTMX))
-    assert plain == hx, f"{who}, {method}: {plain}, with htmx {hx}"
+    plain = outcome(scene, row, who, method, {})
+    if who in HTMX_FOR:
+        hx = outcome(scene, row, who, method, HTMX)
+        assert plain == hx, f"{who}, {method}: {plain}, with htmx {hx}"
     return plain
 
 
