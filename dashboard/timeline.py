@@ -162,9 +162,9 @@ def _newer(restore: Operation, known: dict[str, Line]) -> Newer:
         line = known.get(remote_id)
         if line is None or line.snapshot is None:
             newer.unknown += 1
-        elif not line.snapshot.gone_at:
+        elif line.snapshot.is_listed:
             newer.stayed.append(line.snapshot)
-        elif not line.deletion:
+        elif line.snapshot.gone_at and not line.deletion:
             newer.gone.append(line.snapshot)
     return newer
 

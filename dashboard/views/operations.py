@@ -160,9 +160,10 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
     turn_at = next((event.at for event in events if event.verb.endswith(".turn")), None)
     right = operations.right_for(operation)
     approval: Approval | None = getattr(operation, "approval", None)
-    undo, sealed = operations.way_back(operation), ""
+    undo, server = operations.way_back(operation), operation.server
+    sealed = "" if undo == "gone" else operations.removed(operation.account)
     if undo == "there":
-        sealed = operations.why_sealed(operation.server, operations.level(operation.server))
+        sealed = sealed or operations.why_sealed(server, operations.level(server))
     now = timezone.now()
     is_lost = operation.kind == Kind.RESTORE and operations.is_lost(operation)
     may_cancel = (

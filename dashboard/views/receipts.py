@@ -100,7 +100,7 @@ def plain(receipt: dict[str, Any]) -> dict[str, Any]:
             "state": safety.state,
             "id": safety.remote_id,
             "ended_at": safety.ended_at,
-            "listed": bool(safety.snapshot and not safety.snapshot.gone_at),
+            "listed": bool(safety.snapshot and safety.snapshot.is_listed),
         }
         if safety
         else None,

@@ -47,6 +47,11 @@ class Mirrored(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether the last complete look showed it. One that did not makes nothing gone yet."""
+        return self.gone_at is None and self.missing_since is None
+
 
 class Server(Mirrored, Guarded):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="servers")

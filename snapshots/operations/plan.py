@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from django.core import signing
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -144,13 +145,14 @@ def fate_of_newer(account: Account) -> tuple[Fate, int]:
     )
     listed = {one.pk: _newer_ids(one) for one in restores}
     ids = set().union(*listed.values())
-    rows = account.snapshots.filter(remote_id__in=ids).values_list("remote_id", "pk", "gone_at")
+    told = Q(gone_at__isnull=False) | Q(missing_since=None)  # the last look may lack one
+    rows = account.snapshots.filter(told, remote_id__in=ids)
     by_us = set(
         account.operations.filter(
             kind=Kind.DELETE, state=State.SUCCEEDED, snapshot__remote_id__in=ids
         ).values_list("snapshot_id", flat=True)
     )
-    known = {remote_id: gone_at for remote_id, pk, gone_at in rows if pk not in by_us}
+    known = dict(rows.exclude(pk__in=by_us).values_list("remote_id", "gone_at"))
     fates: Counter[Fate] = Counter()
     looked = account.complete_pass_at
     for restore in restores:
@@ -182,7 +184,8 @@ def way_back(restore: Operation) -> str:
     if child.snapshot.gone_at:
         return "gone"
     looked, ended = restore.account.complete_pass_at, restore.ended_at
-    return "there" if looked and ended and looked > ended else "unknown"
+    has_looked = bool(looked and ended and looked > ended)
+    return "there" if has_looked and child.snapshot.is_listed else "unknown"
 
 
 def _newer_ids(restore: Operation) -> set[str]:

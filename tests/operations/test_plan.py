@@ -274,6 +274,18 @@ def test_until_somebody_looked_nothing_is_learned(stage, snapshot, rosa):
     assert operations.plan(again(snapshot)).seen == 0
 
 
+def test_what_the_last_look_lacks_was_neither_kept_nor_deleted_yet(stage, snapshot, rosa):
+    operation = stage.watch(stage.send(restore(snapshot, rosa)))
+    operation = stage.watch(operation, minutes=8)
+    assert operation.state == State.SUCCEEDED
+    stage.provider.outside.delete_snapshot(Snapshot.objects.get(name="nightly").remote_id)
+    stage.look(operation.account)
+    assert operations.plan(again(snapshot)).seen == 0
+    stage.later(minutes=1)
+    stage.look(operation.account)
+    assert operations.plan(again(snapshot)).fate == Fate.DELETED
+
+
 def test_what_went_while_nobody_could_look_says_nothing(stage, snapshot, rosa):
     """It may have been the restore, or somebody in the panel within the hour."""
     operation = stage.watch(stage.send(restore(snapshot, rosa)))
@@ -302,6 +314,17 @@ def test_the_way_back_is_there_once_a_look_after_the_end_still_lists_it(stage, s
     assert operations.way_back(fresh(operation)) == "unknown"
     stage.look(operation.account)
     assert operations.way_back(fresh(operation)) == "there"
+
+
+def test_while_the_last_look_lacks_it_no_way_back_is_claimed(stage, snapshot, rosa):
+    operation = restored(stage, snapshot, rosa, safety_snapshot=True)
+    assert operations.way_back(fresh(operation)) == "there"
+    stage.provider.outside.delete_snapshot(operation.children.get().remote_id)
+    stage.look(operation.account)
+    assert operations.way_back(fresh(operation)) == "unknown"
+    stage.later(minutes=1)
+    stage.look(operation.account)
+    assert operations.way_back(fresh(operation)) == "gone"
 
 
 def test_a_provider_that_dropped_it_leaves_no_way_back(stage, snapshot, rosa):

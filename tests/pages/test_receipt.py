@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from snapshots import accounts
 from snapshots.models import State
 from tests.conftest import restore, take
 from tests.operations.test_plan import restored
@@ -42,6 +43,26 @@ def test_until_it_was_looked_up_no_way_back_is_offered(done, rosa, client_of):
     done.account.save()
     answer = client_of(rosa).get(f"/operations/{done.pk}/")
     assert "is still there is being looked up" in text(answer)
+    assert 'id="undo"' not in answer.content.decode()
+
+
+def test_when_the_last_look_lacks_it_neither_page_nor_receipt_says_that_it_is_there(
+    stage, done, rosa, client_of
+):
+    stage.provider.outside.delete_snapshot(done.children.get().remote_id)
+    stage.look(done.account)
+    client = client_of(rosa)
+    answer = client.get(f"/operations/{done.pk}/")
+    assert "is still there is being looked up" in text(answer)
+    assert 'id="undo"' not in answer.content.decode()
+    receipt = json.loads(client.get(f"/operations/{done.pk}/receipt.json").content)
+    assert receipt["safety_snapshot"]["listed"] is False
+
+
+def test_an_account_that_was_removed_offers_no_way_back(done, alice, rosa, client_of):
+    accounts.remove(done.account, typed=done.account.label, actor=alice)
+    answer = client_of(rosa).get(f"/operations/{done.pk}/")
+    assert "Production was removed from Northwind" in text(answer)
     assert 'id="undo"' not in answer.content.decode()
 
 

@@ -141,8 +141,9 @@ def test_a_restore_tells_what_became_of_newer_snapshots_as_far_as_seen(web, rosa
     deleted.gone_at = now
     deleted.save()
     gone = a_snapshot(web, "vanished", days=5, gone_at=now, missing_since=now)
+    missing = a_snapshot(web, "not-in-the-last-look", days=5, missing_since=now)
     an_operation("delete", web, "succeeded", rosa, snapshot=deleted)
-    ids = [stayed.remote_id, deleted.remote_id, gone.remote_id, "of long ago"]
+    ids = [one.remote_id for one in (stayed, deleted, gone, missing)] + ["of long ago"]
     at = now - timedelta(days=4)
     an_operation(
         "restore", web, "succeeded", rosa, snapshot=old, sent_at=at, confirmed={"newer": ids}
