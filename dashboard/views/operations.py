@@ -176,6 +176,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "title": title(operation),
         "why": full_stop(operation.why),
         "child": child,
+        "came_before": any(_did_something(one) for one in (room, child, operation.needs) if one),
         "steps": steps(
             operation, attempts, [one for one in (room, child) if one], turn_at, approval
         ),
@@ -197,6 +198,11 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
         "sealed": sealed,
         "form": Verdict(),
     } | (second_person(operation, user) if operation.state == State.AWAITING_APPROVAL else {})
+
+
+def _did_something(other: Operation) -> bool:
+    """Whether the provider did something for it, as far as is known."""
+    return other.state == State.SUCCEEDED or other.accepted_at is not None
 
 
 def second_person(restore: Operation, user: User) -> dict[str, Any]:

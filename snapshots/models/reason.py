@@ -66,7 +66,7 @@ class Reason(models.TextChoices):
     SLOT_FREE = "slot_free", _("a slot became free meanwhile; nothing was deleted")
     STOPPED = "stopped", _("what needed it was cancelled")
     STOPPED_BY = "stopped_by", _("{person} stopped it; it was not sent")
-    TOO_LATE = "too_late", _("it was not sent in time; nothing was changed")
+    TOO_LATE = "too_late", _("it was not sent in time")
     NEEDED_FAILED = (
         "needed_failed",
         _("the server was not stopped, which had to come first; nothing was sent"),

@@ -10,6 +10,12 @@ from snapshots import operations
 from snapshots.models import Attempt, Epoch, Event, Kind, Operation, Pass, Sighting, State
 from snapshots.operations import epoch
 from tests.conftest import delete, fresh, restore, take
+from tests.operations.test_room import (
+    full,  # noqa: F401
+    going,  # noqa: F401
+    restore_with_room,
+    target,  # noqa: F401
+)
 from tests.pages.factories import (
     an_operation,
     form_on,
@@ -97,6 +103,47 @@ def test_what_was_not_sent_yet_can_be_cancelled(server, oscar, client_of):
     page = page_of(operation, oscar, client_of)
     assert "Cancelled the snapshot before-update of web-1" in page
     assert "Nothing was changed at the provider." in page
+
+
+def test_what_was_done_before_it_is_not_said_to_be_nothing(
+    stage,
+    target,  # noqa: F811
+    going,  # noqa: F811
+    rosa,
+    client_of,
+):
+    operation = restore_with_room(target, rosa, going)
+    safety = operation.children.get()
+    stage.send(safety.children.get())
+    assert "What comes before it was done at the provider" in page_of(safety, rosa, client_of)
+    stage.watch(stage.send(safety), minutes=5)
+    page = page_of(operation, rosa, client_of)
+    assert f"{going.name} was deleted to make room: done" in page
+    assert "What comes before it was done at the provider" in page
+    assert "nothing has been changed" not in page
+
+    operations.hold(fresh(operation), actor=rosa)
+    page = page_of(operation, rosa, client_of)
+    assert "Somebody holds it. It has not been sent." in page
+    assert "Nothing has been sent" not in page
+
+    operations.cancel(fresh(operation), actor=rosa)
+    page = page_of(operation, rosa, client_of)
+    assert "This changed nothing at the provider, but what came before it did" in page
+    assert "Nothing was changed" not in page
+
+
+def test_a_restore_that_came_too_late_does_not_say_that_nothing_was_changed(
+    stage, snapshot, rosa, client_of
+):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    stage.watch(stage.send(operation.children.get()), minutes=5)
+    stage.later(hours=1)
+    operations.sweep()
+    page = page_of(operation, rosa, client_of)
+    assert "It was not sent in time." in page
+    assert "This changed nothing at the provider, but what came before it did" in page
+    assert "othing was changed" not in page
 
 
 def test_what_was_sent_cannot_be_cancelled_and_the_answer_says_so(stage, server, oscar, client_of):
@@ -431,7 +478,7 @@ def test_within_its_hold_a_restore_says_when_it_is_sent_and_can_be_held_and_let_
     assert client.post(f"{address}hold/", form).status_code == 303
     page = text(client.get(address))
     assert "On hold: the restore of web-1 to pre-upgrade" in page
-    assert "Somebody holds it. Nothing has been sent." in page
+    assert "Somebody holds it. It has not been sent." in page
     assert "Start now" not in page
     assert client.post(f"{address}release/", form).status_code == 303
     page = text(client.get(address))
