@@ -22,7 +22,7 @@ from snapshots.models.guard import NEEDS_TWO
 from snapshots.permissions import APPROVE, SET_RULES, able, may_now, named, require, roles_with
 from snapshots.reasons import reason
 from snapshots.said import gettext as _
-from snapshots.seconds import brought_in, second_persons
+from snapshots.seconds import brought_in, brought_in_by, second_persons
 from snapshots.teams import locked
 
 MOST = 100  # that expire in one go
@@ -121,12 +121,12 @@ def _check_enough(team: Team, guard: str) -> None:
 def _ask(thing: Thing, before: str, guard: str, actor: User, why: str) -> Lowering:
     team = team_of(thing)
     why = reason(why, _("Please say why: the second person reads it."), field="why")
-    if not second_persons(SET_RULES, team, actor.pk):
+    if not _deciders(team, actor.pk):
         raise Refused(
             _(
                 "To go below guarded takes a second person: somebody else who may set the rules in"
-                " %(team)s, and whom you neither let in nor gave their role within 24 hours. There"
-                " is nobody now."
+                " %(team)s, where neither of you let the other in or gave them their role within"
+                " 24 hours. There is nobody now."
             )
             % {"team": team.name},
             field="guard",
@@ -174,12 +174,12 @@ def approve(wish: Lowering, *, actor: User) -> None:
     with events.audited(actor=actor, team=team, **_about(thing)), transaction.atomic():
         _lock(team)
         _check_right(actor, team)
-        _check_second(wish, actor)
         if not may_now(wish.asked_by_id, SET_RULES, team.pk):
             raise Refused(
                 _("%(person)s, who asked for this, may not set the rules any more.")
                 % {"person": wish.asked_by_name}
             )
+        _check_second(wish, actor)
         _decide(wish, Lowering.State.APPROVED, actor)
         before = type(thing).objects.get(pk=thing.pk).guard
         _write(thing, before, wish.guard, by=wish.asked_by_name, is_approved=True)
@@ -238,7 +238,7 @@ def concerned(thing: Thing) -> list[Server]:
 def _check_second(wish: Lowering, actor: User) -> None:
     """Raises `Refused` unless `actor` is a second person to `wish`."""
     asker = wish.asked_by_id or 0
-    names = ", ".join(str(one) for one in second_persons(SET_RULES, wish.team, asker)[:3])
+    names = ", ".join(str(one) for one in _deciders(wish.team, asker)[:3])
     words = {"person": wish.asked_by_name, "people": names or _("nobody at present")}
     if asker == actor.pk:
         raise Refused(
@@ -252,6 +252,21 @@ def _check_second(wish: Lowering, actor: User) -> None:
             )
             % words
         )
+    if actor.pk in brought_in_by(wish.team_id, asker):
+        raise Refused(
+            _(
+                "You let %(person)s, who asked for this, in or changed their role less than 24"
+                " hours ago, so you are no second person to it. Who can approve it: %(people)s."
+            )
+            % words
+        )
+
+
+def _deciders(team: Team, asker: int) -> list[User]:
+    """Who could be a second person to what `asker` wishes: neither brought the other in."""
+    bringers = brought_in_by(team.pk, asker)
+    found = second_persons(SET_RULES, team, asker)
+    return [person for person in found if person.pk not in bringers]
 
 
 def _check_right(actor: User, team: Team) -> None:

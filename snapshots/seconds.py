@@ -28,8 +28,21 @@ def second_persons(right: str, team: Team, asker: int, server: Server | None = N
 
 def brought_in(team: int, asker: int) -> set[int | None]:
     """Whom `asker` let into the team, or made something else there, a short time ago."""
+    return {whom for who, whom in _lately(team) if who == asker}
+
+
+def brought_in_by(team: int, asker: int) -> set[int | None]:
+    """Who did so with `asker`."""
+    return {who for who, whom in _lately(team) if whom == asker}
+
+
+def _lately(team: int) -> list[tuple[int | None, int | None]]:
+    """Who let whom into the team, or made them something else there."""
     since = timezone.now() - KNOWN_FOR
-    invited = Invitation.objects.filter(team=team, invited_by=asker, accepted_at__gt=since)
-    told = Event.objects.filter(team=team, actor=asker, at__gt=since, verb__in=BROUGHT_IN)
-    changed = {data.get("member_id") for data in told.values_list("data", flat=True)}
-    return {*invited.values_list("accepted_by", flat=True), *changed}
+    invited = Invitation.objects.filter(team=team, accepted_at__gt=since)
+    told = Event.objects.filter(team=team, at__gt=since, verb__in=BROUGHT_IN)
+    changed = told.values_list("actor", "data")
+    return [
+        *invited.values_list("invited_by", "accepted_by"),
+        *((who, data.get("member_id")) for who, data in changed),
+    ]

@@ -158,7 +158,7 @@ def test_it_is_not_asked_for_where_nobody_could_approve(server, alice, rosa):
 
 def test_nor_by_somebody_whom_the_asker_has_just_made_one(stage, server, team, alice, rosa):
     teams.change_role(Membership.objects.get(user=rosa), Role.ADMIN, actor=alice)
-    with pytest.raises(Refused, match="nor gave their role within 24 hours"):
+    with pytest.raises(Refused, match="gave them their role within 24 hours"):
         lower(server, alice)
     member("Adam", Role.ADMIN, team)
     wish = lower(server, alice)
@@ -167,6 +167,20 @@ def test_nor_by_somebody_whom_the_asker_has_just_made_one(stage, server, team, a
     stage.later(hours=24)
     again = lower(server, alice)
     guards.approve(again, actor=rosa)
+
+
+def test_nor_by_whoever_has_just_made_the_asker_one(stage, server, team, alice, rosa):
+    teams.change_role(Membership.objects.get(user=rosa), Role.ADMIN, actor=alice)
+    rosa = fresh(rosa)
+    with pytest.raises(Refused, match=r"There is nobody now\."):
+        lower(server, rosa)
+    member("Adam", Role.ADMIN, team)
+    wish = lower(server, rosa)
+    with pytest.raises(Refused, match=r"You let Rosa, .* no second person to it\. .*: Adam\."):
+        guards.approve(wish, actor=alice)
+    stage.later(hours=24)
+    guards.approve(lower(server, rosa), actor=alice)
+    assert fresh(server).guard == "careful"
 
 
 def test_one_wish_for_a_thing_at_a_time(server, alice, adam):
