@@ -71,7 +71,7 @@ def _each(rows: list[Operation], work: Callable[[Operation], object]) -> None:
 
 
 def _tell_slow(running: QuerySet[Operation], now: datetime) -> None:
-    late = slow.late(list(running.order_by("sent_at")[:QUOTA]), now)
+    late = slow.late(turn(running.order_by("sent_at")), now)
     usual = {row.pk: estimate for row, estimate in late}
     _each([row for row, _estimate in late], lambda row: slow.tell(row, usual[row.pk], now))
 

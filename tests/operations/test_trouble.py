@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from snapshots import accounts, inventory, operations
 from snapshots.models import Account, Event, Kind, Operation, Role, Server, State, Team, User
 from snapshots.turns import QUOTA
 from tests.conftest import Stage, fresh, member, take
-from tests.pages.factories import a_server, an_account, text
+from tests.pages.factories import a_server, an_account, an_operation, text
 
 
 def connect(stage: Stage, team: Team, alice: User, name: str, servers: int) -> Account:
@@ -225,6 +226,24 @@ def test_hundreds_that_fail_for_ever_keep_no_younger_one_from_its_end(team, osca
             break
     assert fresh(asked).state == State.EXPIRED
     assert not Operation.objects.filter(name="crowd").exclude(state=State.QUEUED).exists()
+
+
+def test_hundreds_that_are_never_slow_keep_no_slow_one_from_being_told(team, oscar):
+    now = timezone.now()
+    began, later = now - timedelta(minutes=30), now + timedelta(hours=1)
+    times = {"sent_at": began, "accepted_at": began, "due_at": later}
+    a_crowd(
+        an_account(team, "Crowded"), oscar, QUOTA, kind=Kind.START, state=State.RUNNING, **times
+    )
+    began += timedelta(minutes=1)
+    times = {"sent_at": began, "accepted_at": began, "due_at": later}
+    web = a_server(an_account(team, "Other"))
+    slow = an_operation("create", web, "running", oscar, **times)
+    for _ in range(9):  # a lot falls on it nearly always
+        operations.sweep()
+        if fresh(slow).slow_at:
+            break
+    assert fresh(slow).slow_at
 
 
 def test_thousands_undecided_are_gone_through_in_turn(team, oscar):
