@@ -57,9 +57,13 @@ class NoSignUp(DefaultAccountAdapter):
         return False
 
     def set_password(self, user: User, password: str) -> None:
-        """However it came about, the change and its line are one transaction."""
+        """However it came about, the change and its line are one transaction.
+
+        Nothing else of the row is written: their sessions may have been ended since it was read.
+        """
+        user.set_password(password)
         with transaction.atomic():
-            super().set_password(user, password)
+            user.save(update_fields=["password"])
             events.record(events.Verb.PASSWORD_SET, team=None, actor=user)
 
     def render_mail(

@@ -92,7 +92,8 @@ def settings(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             people.rename(request.user, form.cleaned_data["name"])
-            user = form.save()
+            user = form.save(commit=False)
+            user.save(update_fields=PersonalForm.Meta.fields)  # the rest was read a moment ago
         _speak_anew(request, user)
         messages.success(request, _("Your settings are saved."))
         response = _remember(redirect("settings"), django_settings.THEME_COOKIE_NAME, user.theme)

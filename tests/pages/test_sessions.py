@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from dashboard.views.sessions import device
 from snapshots import invitations
-from snapshots.models import Role
-from tests.pages.factories import text
+from snapshots.models import Role, User
+from tests.conftest import fresh
+from tests.operations.test_meanwhile import meanwhile
+from tests.pages.factories import form_on, text
 
 PASSWORD = "correct horse battery"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -139,3 +142,28 @@ def test_a_new_key_comes_with_the_sign_in(alice):
 )
 def test_a_device_in_words(agent, words):
     assert device(agent) == words
+
+
+def new_password(user) -> None:
+    """Chosen elsewhere, to be rid of whoever has a session here."""
+    User.objects.filter(pk=user.pk).update(password=make_password("another horse battery"))
+
+
+@pytest.mark.parametrize("ends", [User.end_sessions, new_password])
+def test_what_is_saved_in_the_moment_in_which_sessions_end_brings_none_back(alice, client_of, ends):
+    """The whole row was written as it had been read: the old password too."""
+    client, address = client_of(alice), "/settings/"
+    sent = form_on(client.get(address), address)
+    with meanwhile('FROM "snapshots_user"', lambda: ends(alice)):
+        assert client.post(address, sent | {"theme": "dark"}).status_code == 302
+    assert fresh(alice).theme == "dark"
+    assert not is_in(client)
+
+
+def test_nor_does_a_password_that_is_changed_in_that_moment(alice, client_of):
+    client, new = client_of(alice), "another horse battery staple"
+    words = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    with meanwhile('FROM "snapshots_user"', alice.end_sessions):
+        client.post("/auth/password/change/", words)
+    assert fresh(alice).check_password(new)
+    assert not is_in(client)
