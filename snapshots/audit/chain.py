@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -115,7 +115,9 @@ def verify(heads: Iterable[Head] = (), *, after: Head = BEGIN) -> Report:
     """
     report = Report(head=head(), waiting=Event.objects.filter(seq=None).count())
     end, expected, mac = report.head.seq, after.seq + 1, after.mac
-    known = {one.seq: one.mac for one in heads}
+    known: dict[int, set[str]] = {}  # of one place two may be told: the chain was cut off between
+    for one in heads:
+        known.setdefault(one.seq, set()).add(one.mac)
     ring = keys()
     if after != BEGIN and not Event.objects.filter(seq=after.seq, mac=after.mac).exists():
         report.found(f"line {after.seq} is not the one that was kept as head")
@@ -129,7 +131,7 @@ def verify(heads: Iterable[Head] = (), *, after: Head = BEGIN) -> Report:
                     f"line {seq} (event {values[0]}) is not what was sealed: it, its place, or the"
                     " line before it was changed, or its key is not among AUDIT_KEYS"
                 )
-            if known.get(seq, sealed) != sealed:
+            if known.get(seq, {sealed}) != {sealed}:
                 report.found(f"line {seq} (event {values[0]}) is not the one that was kept as head")
             report.lines += 1
             report.late += values[-1] - values[1] > OVERDUE if values[-1] else 0
@@ -143,7 +145,7 @@ def _page(after: int, end: int) -> list[tuple[Any, ...]]:
     return list(rows.values_list("seq", "mac", *FIELDS)[:PAGE])
 
 
-def _compare_ends(report: Report, known: dict[int, str], after: Head) -> None:
+def _compare_ends(report: Report, known: Collection[int], after: Head) -> None:
     """What the lines themselves cannot tell: that some are missing at the end, or stand twice."""
     end = report.head.seq
     if gone := [seq for seq in known if seq > end]:

@@ -154,6 +154,20 @@ def test_without_a_head_from_elsewhere_a_missing_end_is_not_noticed(history: Any
     assert found == "lines 51 to 60 are missing: they were there once"
 
 
+def test_a_history_that_was_cut_off_and_has_grown_as_long_again_is_found_out(
+    history: Any, team: Team
+) -> None:
+    """Two heads tell of one place, and the later one is of what came instead."""
+    with without_triggers() as cursor:
+        cursor.execute(f"DELETE FROM {TABLE} WHERE seq > 50")
+        write(team, 10)
+        audit.seal()
+        assert audit.head().seq == history[-1].seq
+        (found,) = audit.verify([*history, audit.head()]).findings
+    assert found.startswith("line 60 (event ")
+    assert found.endswith("is not the one that was kept as head")
+
+
 def test_a_line_that_was_written_into_the_database_by_hand_is_an_alarm(
     history: Any, team: Team, stage: Any
 ) -> None:
