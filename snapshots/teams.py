@@ -85,10 +85,18 @@ def _set_wait(team: Team, name: str, number: int, verb: events.Verb, actor: User
             events.record(verb, team=team, actor=actor, before=before, number=number)
 
 
-def set_second_factor(team: Team, wanted: bool, *, actor: User) -> None:
+def set_rules(team: Team, *, seconds: int, minutes: int, second_factor: bool, actor: User) -> None:
+    """The hold, the grace and the second factor: all of it, or nothing. Raises `Refused`."""
+    with events.audited(actor=actor, team=team), transaction.atomic():
+        _set_second_factor(team, second_factor, actor=actor)
+        set_hold(team, seconds, actor=actor)
+        set_grace(team, minutes, actor=actor)
+
+
+def _set_second_factor(team: Team, wanted: bool, *, actor: User) -> None:
     """Whether everybody needs a second factor to act in the team. For owners who have one."""
     require(actor, SET_RULES, team)
-    with events.audited(actor=actor, team=team), transaction.atomic():
+    with transaction.atomic():
         team = locked(team)
         if team.second_factor == wanted:
             return
@@ -208,10 +216,10 @@ def change_role(
                 Account.next_revision(pk)
         membership = _locked_member(membership, actor)
         check_rank(actor, team, role, is_self=membership.user_id == actor.pk)
-        was = membership.role, membership.scope.words if membership.scope else ""
+        was = membership.role, _within(membership.scope)
         scope = made(only, team, role)
         membership.role, membership.scope = role, scope
-        reach = scope.words if scope else ""
+        reach = _within(scope)
         if was == (role, reach):
             return
         membership.save(update_fields=["role", "scope"])

@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -21,7 +20,7 @@ from dashboard.views import guards
 from dashboard.views.operations import posted, see_other
 from dashboard.views.team import found
 from snapshots import teams
-from snapshots.models import Team, User
+from snapshots.models import Team
 from snapshots.models.people import LONGEST_GRACE, LONGEST_HOLD
 from snapshots.permissions import SET_RULES, require
 
@@ -65,7 +64,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     team = found(request, pk)
     require(request.user, SET_RULES, team)
     form = Hold(posted(request), initial=now(team))
-    if form.tells(partial(save, team, request.user)):
+    if form.tells(partial(teams.set_rules, team, actor=request.user)):
         messages.success(
             request, _("The rules are saved. They hold for what is asked from now on.")
         )
@@ -76,10 +75,3 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 
 def now(team: Team) -> dict[str, Any]:
     return {"seconds": team.hold, "minutes": team.grace, "second_factor": team.second_factor}
-
-
-def save(team: Team, actor: User, *, seconds: int, minutes: int, second_factor: bool) -> None:
-    with transaction.atomic():
-        teams.set_second_factor(team, second_factor, actor=actor)
-        teams.set_hold(team, seconds, actor=actor)
-        teams.set_grace(team, minutes, actor=actor)

@@ -11,6 +11,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, hotp_value
 from django.core import mail
 
+from snapshots.events import sentence
 from snapshots.models import Event, Operation
 from snapshots.permissions import RESTORE, may_now
 from tests.conftest import fresh, restore
@@ -158,6 +159,8 @@ def test_an_admin_does_not_decide_it(team, oscar, client_of):
     refused = rules(team, client_of(oscar), second_factor="on")
     assert "Only an owner says whether everybody needs a second factor." in text(refused)
     assert not fresh(team).second_factor
+    told = Event.objects.get(verb="refused", team=team, actor=oscar)
+    assert "Only an owner says" in sentence(told)
 
 
 def test_who_has_none_looks_and_is_told_how_to_act(team, old, rosa, client_of):
