@@ -242,8 +242,16 @@ def change_role(
                 actor=actor,
                 member=str(membership.user),
                 member_id=membership.user_id,
-                reach=reach,
+                reach=scope.words if scope else "",
             )
+
+
+def _within(scope: Scope | None) -> tuple[set[int], set[int]] | None:
+    """What it names, by ids: two accounts may have one name."""
+    if scope is None:
+        return None
+    accounts, tags = (rows.values_list("pk", flat=True) for rows in (scope.accounts, scope.tags))
+    return set(accounts), set(tags)
 
 
 def suspend(membership: Membership, *, actor: User) -> None:

@@ -237,6 +237,14 @@ def test_a_limit_names_something_of_the_same_team(team, rosa, alice, mallory):
     assert rosa.memberships.get().scope is None
 
 
+def test_a_limit_is_what_it_names_and_not_how_that_is_called(limited, team, alice):
+    """Two accounts may have one name, and an account the name of a tag."""
+    namesake = an_account(team, "#web")
+    there = a_server(namesake, "mail-1")
+    again = limit(limited, alice, accounts=[namesake])
+    assert [one.name for one in permissions.visible_servers(again)] == [there.name]
+
+
 def test_a_limit_is_told_in_the_history(limited, alice):
     teams.change_role(limited.memberships.get(), Role.RESTORER, actor=alice)
     told = [sentence(one) for one in Event.objects.order_by("-pk")[:2]]
