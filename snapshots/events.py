@@ -543,7 +543,7 @@ def record(
 def refused(refusal: Refused, *, actor: User, team: Team | None, **about: Any) -> None:
     """Write down a refusal, once. Call it outside of what is rolled back."""
     if not refusal.is_told:
-        record(Verb.REFUSED, team=team, actor=actor, why=memo(refusal.sentence), **about)
+        record(Verb.REFUSED, team=team, actor=actor, why=memo(refusal.for_all), **about)
         refusal.is_told = True
 
 

@@ -13,7 +13,7 @@ from snapshots.errors import NotAllowed, Refused
 from snapshots.events import sentence
 from snapshots.models import Batch, Event, Snapshot
 from snapshots.said import again, gettext, memo
-from tests.conftest import restore, take
+from tests.conftest import delete, restore, take
 from tests.pages.factories import text
 
 
@@ -42,7 +42,7 @@ def test_a_refusal_is_read_in_the_readers_language(server, snapshot, rosa, oscar
     other = Snapshot.objects.get(server=server, name="nightly")
     with translation.override(language):
         for ask in (
-            lambda: restore(snapshot, rosa, typed="db-1"),
+            lambda: delete(snapshot, rosa, typed="nightly"),
             lambda: restore(other, oscar),
             lambda: take(server, oscar, name="a b"),
         ):
@@ -54,8 +54,8 @@ def test_a_refusal_is_read_in_the_readers_language(server, snapshot, rosa, oscar
     refusals = Event.objects.filter(verb="refused").order_by("pk")
     typed, right, name, busy = map(sentence, refusals)
     assert typed == (
-        "was refused: That is not the name of the server you are restoring, which is web-1."
-        " You typed db-1, which is another of your servers."
+        "was refused: That is not the name of the snapshot you are deleting, which is pre-upgrade."
+        " You typed nightly, which is another snapshot of this server."
     )
     assert right.startswith("was refused: You may not restore servers in Northwind. Alice can")
     assert name.endswith("digits, - and _. Not allowed: space")

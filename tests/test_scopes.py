@@ -150,6 +150,14 @@ def test_a_wrongly_typed_name_is_called_another_server_only_if_they_reach_it(
         restore(snapshot, alice, typed="db-1")
 
 
+def test_what_somebody_else_typed_tells_them_of_no_other_server(limited, snapshot, other, alice):
+    with pytest.raises(Refused, match="another of your servers"):
+        restore(snapshot, alice, typed="db-1")
+    (told,) = permissions.visible_events(limited).filter(verb="refused")
+    assert "not the name of the server you are restoring" in sentence(told)
+    assert "db-1" not in sentence(told)
+
+
 # -- batches --------------------------------------------------------------------------------------
 
 

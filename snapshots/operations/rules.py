@@ -209,7 +209,8 @@ def check_typed(
         sentence = _("That is not the name of the snapshot you are deleting, which is %(name)s.")
         others = [other.name for other in server.snapshots.filter(gone_at__isnull=True)]
         another = _("You typed %(typed)s, which is another snapshot of this server.")
-    words = sentence % {"name": wanted}
+    said = words = sentence % {"name": wanted}
     if any(same_name(typed, other) for other in others):
-        words = words + " " + another % {"typed": typed.strip()[:80]}
-    raise Refused(words, field=field)
+        words = said + " " + another % {"typed": typed.strip()[:80]}
+    # Who reads the history may not reach that server.
+    raise Refused(words, field=field, for_all=said if kind == Kind.RESTORE else words)
