@@ -18,6 +18,7 @@ from snapshots.errors import Refused
 from snapshots.invitations import fingerprint
 from snapshots.models import FirstRun, Team, User
 from snapshots.newcomers import newcomer
+from snapshots.permissions import READ_AUDIT, may
 
 
 def is_open() -> bool:
@@ -61,5 +62,7 @@ def finish(user: User) -> None:
 
 
 def began(user: User) -> bool:
-    """Whether `user` was the first here."""
-    return FirstRun.objects.filter(done_by=user).exists()
+    """Whether `user` was the first here, and reads the audit of the first team still."""
+    team = Team.objects.order_by("pk").first()
+    reads = team is not None and may(user, READ_AUDIT, team)
+    return reads and FirstRun.objects.filter(done_by=user).exists()

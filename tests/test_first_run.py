@@ -9,10 +9,11 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard import first_link
-from snapshots import first_run, invitations
+from snapshots import first_run, invitations, teams
 from snapshots.errors import Refused
 from snapshots.events import sentence
-from snapshots.models import Event, FirstRun, Role, User
+from snapshots.models import Event, FirstRun, Membership, Role, User
+from tests.conftest import member
 from tests.operations.test_guarantees import at_once
 from tests.pages.factories import an_account, form_on, text
 
@@ -234,3 +235,14 @@ def test_the_summary_is_for_who_set_it_up(first, client_of, address):
     method = other.get if address == "/setup/" else other.post
     assert method(address).status_code == 404
     assert Client().post(address).status_code == 302
+
+
+@pytest.mark.parametrize("ends", [teams.suspend, teams.remove_member])
+def test_who_set_it_up_and_is_out_of_that_team_reads_it_no_more(first, ends):
+    mine = Membership.objects.get()
+    other = member("Ada", Role.OWNER, mine.team)
+    ends(mine, actor=other)
+    first.post("/auth/login/", {"login": ALICE["email"], "password": PASSWORD})
+    assert first.get("/settings/").status_code == 200
+    assert first.get("/setup/").status_code == 404
+    assert first.post("/setup/mail/").status_code == 404
