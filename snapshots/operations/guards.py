@@ -14,7 +14,7 @@ from snapshots.errors import Refused
 from snapshots.levels import Level, level, levels, people
 from snapshots.models import Approval, Guard, Kind, Operation, Reason, RestorePlan, Server, User
 from snapshots.operations.rules import check_typed
-from snapshots.permissions import APPROVE, may_now
+from snapshots.permissions import APPROVE, BREAK_GLASS, may_now
 from snapshots.said import gettext as _
 
 __all__ = ["Level", "check_unsealed", "level", "why_sealed"]
@@ -88,7 +88,7 @@ def objection(operation: Operation) -> tuple[Reason, dict[str, Any]] | None:
 
 
 def _second_person(restore: Operation) -> tuple[Reason, dict[str, Any]] | None:
-    """What is missing of a second person's word for exactly this; None if nothing is.
+    """What is missing of a second person's word, or an owner's, for exactly this; None if nothing.
 
     `restore` is as the claim has read it: with its plan, and with what was said to it.
     """
@@ -96,9 +96,9 @@ def _second_person(restore: Operation) -> tuple[Reason, dict[str, Any]] | None:
     kept: RestorePlan | None = getattr(restore, "plan", None)
     if approval is None or kept is None or approval.digest != kept.agreed:
         return Reason.NOT_APPROVED, {}
-    if approval.what == Approval.What.EMERGENCY:
-        return None
-    about = restore.team_id, restore.server_id
-    if approval.by_id == restore.asked_by_id or not may_now(approval.by_id, APPROVE, *about):
+    is_alone = approval.what == Approval.What.EMERGENCY
+    is_own = approval.by_id == restore.asked_by_id and not is_alone
+    right = BREAK_GLASS if is_alone else APPROVE
+    if is_own or not may_now(approval.by_id, right, restore.team_id, restore.server_id):
         return Reason.APPROVER_LEFT, {"person": approval.by_name}
     return None

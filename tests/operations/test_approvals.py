@@ -449,6 +449,15 @@ def test_an_approver_who_lost_the_right_since_is_none(stage, asked, bob):
     assert not sent(stage)
 
 
+def test_an_owner_who_is_none_any_more_lets_nothing_go_alone(stage, asked, alice):
+    member("Olga", Role.OWNER, asked.team)
+    done = break_glass(asked, alice)
+    Membership.objects.filter(user=alice).update(role=Role.ADMIN)
+    ended = stage.send(done)
+    assert (ended.state, ended.reason) == (State.FAILED, Reason.APPROVER_LEFT)
+    assert not sent(stage)
+
+
 def test_a_server_that_is_guarded_meanwhile_needs_a_second_person(stage, snapshot, rosa):
     Team.objects.update(guard="careful")
     queued = restore(snapshot, rosa)
