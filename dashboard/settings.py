@@ -16,6 +16,7 @@ from environ import Env
 from dashboard.environment import (
     BASE_DIR,
     DATA_DIR,
+    LOOPBACK,
     bad,
     number,
     several,
@@ -37,9 +38,10 @@ SITE_URL = web_address("SITE_URL", text("SITE_URL", "http://localhost:8000"))
 if urlsplit(SITE_URL).path:
     raise bad("SITE_URL", f"{SITE_URL!r} has a path; the site must have a host name of its own.")
 IS_HTTPS = SITE_URL.startswith("https://")
-if DEBUG and IS_HTTPS:
+_is_here = not IS_HTTPS and urlsplit(SITE_URL).hostname in LOOPBACK
+if DEBUG and not _is_here:
     raise bad("DEBUG", "would show the insides of a public site; it is for http://localhost only.")
-if DEMO and IS_HTTPS:
+if DEMO and not _is_here:
     raise bad("DEMO", "has passwords that everybody knows; it is for http://localhost only.")
 ALLOWED_HOSTS = several("ALLOWED_HOSTS", urlsplit(SITE_URL).hostname or "")
 if "*" in ALLOWED_HOSTS:

@@ -31,6 +31,8 @@ BAD = [
     {"DEBUG": "1"},
     {"DEBUG": "maybe"},
     {"DEMO": "1"},
+    {"DEBUG": "1", "SITE_URL": "http://snapshots.lan", "ALLOW_HTTP": "1"},
+    {"DEMO": "1", "SITE_URL": "http://snapshots.lan", "ALLOW_HTTP": "1"},
     {"SITE_URL": "snapshots.example.com"},
     {"SITE_URL": "http://snapshots.example.com"},
     {"SITE_URL": "https://example.com/snapshots"},
