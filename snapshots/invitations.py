@@ -11,12 +11,13 @@ import hashlib
 import secrets
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from snapshots import events, teams
 from snapshots.errors import Refused
 from snapshots.models import Invitation, Membership, Role, Team, User
+from snapshots.models.people import SECOND_FACTORS
 from snapshots.newcomers import check_email, newcomer
 from snapshots.permissions import MANAGE_PEOPLE, TABLE, require
 from snapshots.ranks import check_rank, may_give
@@ -112,13 +113,17 @@ def objection(invitation: Invitation, inviters_role: str | None = None) -> str:
 
 
 def _inviters_role(invitation: Invitation) -> str:
-    """As it is now; empty for somebody who has left, is suspended or switched off."""
+    """As it is now; empty for somebody who has left, is suspended or switched off, or may only
+    look for want of a second factor.
+    """
     mine = _present(invitation.team_id).filter(user=invitation.invited_by)
     return mine.values_list("role", flat=True).first() or ""
 
 
 def _present(team: int) -> QuerySet[Membership]:
-    return Membership.objects.filter(team=team, suspended_at=None, user__is_active=True)
+    members = Membership.objects.filter(team=team, suspended_at=None, user__is_active=True)
+    has_factor = Q(user__authenticator__type__in=SECOND_FACTORS)
+    return members.filter(Q(team__second_factor=False) | has_factor)
 
 
 def accept(invitation: Invitation, *, user: User) -> Membership:

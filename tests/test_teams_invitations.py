@@ -5,7 +5,7 @@ import pytest
 from snapshots import invitations, teams
 from snapshots.errors import NotAllowed, Refused
 from snapshots.events import sentence
-from snapshots.models import Event, Invitation, Membership, Role, User
+from snapshots.models import Event, Invitation, Membership, Role, Team, User
 from tests.conftest import fresh, member, person
 from tests.operations.test_guarantees import at_once
 
@@ -90,7 +90,7 @@ def test_a_stranger_invites_nobody(team, mallory):
         invite(team, mallory, Role.VIEWER)
 
 
-@pytest.mark.parametrize("change", ["demoted", "removed", "switched off", "below"])
+@pytest.mark.parametrize("change", ["demoted", "removed", "switched off", "below", "unproved"])
 def test_it_is_void_when_its_maker_may_no_longer_invite(team, alice, nora, change):
     olga = member("Olga", Role.OWNER, team)
     invitation = invite(team, olga, Role.OWNER if change == "below" else Role.VIEWER)
@@ -99,6 +99,8 @@ def test_it_is_void_when_its_maker_may_no_longer_invite(team, alice, nora, chang
         teams.remove_member(theirs, actor=alice)
     elif change == "switched off":
         User.objects.filter(pk=olga.pk).update(is_active=False)
+    elif change == "unproved":  # the team wants a second factor now, and Olga has none
+        Team.objects.update(second_factor=True)
     else:
         role = Role.ADMIN if change == "below" else Role.OPERATOR
         teams.change_role(theirs, role, actor=alice)
