@@ -15,7 +15,7 @@ from django.utils.http import base36_to_int, int_to_base36
 from snapshots.models import Operation, Standing
 
 MOST_ROWS = 50  # more changed rows than this: the list as a whole
-TOKEN = re.compile(r"[0-9a-z]{1,13}\.[0-9a-z]{1,13}!?")
+TOKEN = re.compile(r"[0-9a-z]{1,12}\.[0-9a-z]{1,12}!?")  # what a database's numbers hold
 
 
 class Seen(NamedTuple):

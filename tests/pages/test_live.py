@@ -94,6 +94,7 @@ def test_every_fragment_is_wrapped_so_that_table_rows_survive(server, rosa, vera
         "0-1",
         "0-1.2.3",
         "0-zzzzzzzzzzzzzzzzz.1",
+        "0-1.zzzzzzzzzzzzz",
         "0-1.2!!",
         "0--",
         "ä",
