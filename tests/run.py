@@ -23,9 +23,10 @@ from tests import services
 
 # The browser's driver keeps an event loop running, which other tests cannot bear.
 BROWSER = "tests/browser"
-# Hundreds of answers, each to every call: they reach no line that the others do not.
+# Hundreds of answers, each to every call, and what the busy and the many do.
 ANSWERS = "tests/operations/test_answers.py"
 BUSY = "tests/operations/test_busy.py"
+RACES = ("tests/operations/test_races.py", "tests/operations/test_approval_races.py")
 # Neither the wire, what an answer means, a page in a browser, our own start, who may open what nor
 # the model depend on the database.
 HOUSE = "tests/house"
@@ -47,7 +48,8 @@ ONCE = (
     *OTHER_PAGES,
 )
 # The protocol and the client, by their own tests: every line and branch, or it fails. That costs
-# two thirds more time, so the other tests are not measured. What counts: pyproject.toml.
+# two thirds more time, so the other tests are not measured, nor those that reach no line of their
+# own (`AGAIN`). What counts: pyproject.toml.
 MEASURED = (
     "tests/operations",
     "tests/provider/client",
@@ -55,13 +57,14 @@ MEASURED = (
     "tests/test_accounts_removed.py",
     "tests/test_scopes.py",
 )
+AGAIN = (ANSWERS, BUSY, *RACES)
 # Real workers are mostly waited for.
 FLOW = "tests/flow"
 # Processes die at named places, and what they leave is waited for.
 DEATHS = "tests/campaigns/test_crash_points.py"
 # So that all lanes are about as long.
 BESIDE = (
-    *(ANSWERS, "tests/hardening"),
+    *(*AGAIN, "tests/hardening"),
     *("tests/campaigns/test_machine.py", "tests/campaigns/test_model.py"),
 )
 # Processes are killed at any moment and times are kept: beside nothing but each other.
@@ -119,7 +122,7 @@ def everything(url: str) -> list[tuple[str, int]]:
         [
             Job(
                 "SQLite, every branch of the protocol and the client",
-                [*MEASURED, f"--ignore={ANSWERS}"],
+                [*MEASURED, *(f"--ignore={path}" for path in AGAIN)],
                 measured=True,
             ),
             Job("SQLite", [f"--ignore={path}" for path in apart]),

@@ -502,7 +502,7 @@ class Machine(RuleBasedStateMachine):
 
 
 PROFILE = settings(
-    max_examples=LONG or 20,
+    max_examples=LONG or 15,
     stateful_step_count=40 if LONG else 25,
     derandomize=not LONG,
     database=None,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone
 
 from snapshots.models import State
 from tests.conftest import fresh, take
-from tests.operations.test_trouble import calls, calm, down, tick, troubled
+from tests.operations.test_trouble import calls, down, tick, troubled
 
-__all__ = ["calm", "troubled"]  # fixtures
+__all__ = ["troubled"]  # a fixture
 
 RETRY_AFTER = {
     "0": "0",
@@ -56,17 +53,3 @@ def test_a_busy_provider_that_names_no_time_is_asked_after_twice_as_long_each_ti
     assert all(
         own <= wait <= own * 1.1 for own, wait in zip((5, 10, 20, 40, 60, 60), waits, strict=True)
     )
-
-
-@pytest.mark.parametrize(
-    ("method", "status", "slowed"),
-    [("GET", 429, True), ("POST", 429, True), ("GET", 503, False), ("POST", 400, False)],
-)
-def test_only_one_that_is_busy_is_read_half_as_often_for_ten_minutes(
-    stage, calm, oscar, monkeypatch, method, status, slowed
-):
-    monkeypatch.setattr("snapshots.provider.client.BACKOFF", 0.0)
-    down(stage, calm, method=method, status=status)
-    stage.send(take(calm.servers.select_related("account__team")[0], oscar))
-    until = timezone.now() + timedelta(minutes=10) if slowed else None
-    assert fresh(calm).slowed_until == until

@@ -71,7 +71,7 @@ def people_at_once(clicks: list[Click]) -> Iterator[Callable[..., list[requests.
 
 def test_of_twenty_people_on_one_server_at_once_one_is_accepted(live_server, team, client_of):
     """Over HTTP, through every layer: sign-in, form, page. The others are told who was first."""
-    servers = so_many(15, 500)
+    servers = so_many(8, 500)
     account = an_account(team)
     for n in range(servers):
         a_snapshot(a_server(account, f"web-{n}"), "nightly")
@@ -107,7 +107,7 @@ def cancel_after_a_look(operation: Operation, oscar: User) -> None:
 
 def test_of_cancel_and_send_exactly_one_wins(stage: Stage, server: Server, oscar: User):
     """The provider refuses each, so that the next round can begin."""
-    rounds, won = so_many(100, 1000), {State.CANCELLED: 0, State.FAILED: 0}
+    rounds, won = so_many(50, 1000), {State.CANCELLED: 0, State.FAILED: 0}
     refusal = {"status": 400, "body": {"detail": "not today"}}
     stage.provider.faults.add("answer", method="POST", times=None, **refusal)
     for n in range(rounds):

@@ -155,6 +155,23 @@ def test_a_dead_token_among_twenty_operations_is_told_once_and_asked_no_more(
     assert {fresh(one).state for one in asked} == {State.QUEUED}
 
 
+# -- a provider that is busy (more: test_busy.py) --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "slowed"),
+    [("GET", 429, True), ("POST", 429, True), ("GET", 503, False), ("POST", 400, False)],
+)
+def test_only_one_that_is_busy_is_read_half_as_often_for_ten_minutes(
+    stage, calm, oscar, monkeypatch, method, status, slowed
+):
+    monkeypatch.setattr("snapshots.provider.client.BACKOFF", 0.0)
+    down(stage, calm, method=method, status=status)
+    stage.send(take(calm.servers.select_related("account__team")[0], oscar))
+    until = timezone.now() + timedelta(minutes=10) if slowed else None
+    assert fresh(calm).slowed_until == until
+
+
 # -- a crowd ---------------------------------------------------------------------------------------
 
 
