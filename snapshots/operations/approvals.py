@@ -48,7 +48,7 @@ from snapshots.operations.states import move
 from snapshots.permissions import APPROVE, BREAK_GLASS, may_now, require
 from snapshots.reasons import reason
 from snapshots.said import gettext as _
-from snapshots.seconds import brought_in
+from snapshots.seconds import brought_in, tagged_in
 
 What = Approval.What
 SALT = "snapshots.operations.approvals"
@@ -80,6 +80,14 @@ def check_second(restore: Operation, actor: User) -> None:
             _(
                 "%(person)s, who asked for it, let you in or changed your role less than 24 hours"
                 " ago, so you are no second person to this. %(people)s"
+            )
+            % {"person": restore.asked_by_name, "people": who(approvers(restore))}
+        )
+    if actor.pk in tagged_in(restore.server, restore.asked_by_id or 0):
+        raise Refused(
+            _(
+                "%(person)s, who asked for it, gave this server less than 24 hours ago the tag by"
+                " which you reach it, so you are no second person to this. %(people)s"
             )
             % {"person": restore.asked_by_name, "people": who(approvers(restore))}
         )

@@ -257,6 +257,26 @@ def test_who_does_not_reach_the_server_is_no_second_person(team, asked, alice, s
         approve(asked, fresh(bob))
 
 
+def test_who_reaches_it_by_a_tag_that_the_asker_has_just_given_it_is_no_second_person(
+    stage, team, server, snapshot, account, alice, rosa, bob
+):
+    olga, paul = member("Olga", Role.OWNER, team), member("Paul", Role.RESTORER, team)
+    lab = Tag.objects.create(team=team, word="lab")
+    for person, only in ((bob, Only(tags=[lab])), (paul, Only([account], [lab]))):
+        teams.change_role(Membership.objects.get(user=person), Role.RESTORER, actor=olga, only=only)
+    asked = restore(snapshot, alice)
+    assert approvals.approvers(asked) == [olga, paul, rosa]
+    tags.set_tags(server, "lab shop", actor=alice)
+    assert approvals.approvers(asked) == [olga, paul, rosa]
+    with pytest.raises(Refused, match=r"Alice, who asked for it, gave .* Olga, Paul, Rosa"):
+        approve(asked, fresh(bob))
+    stage.later(hours=24, seconds=1)
+    tags.set_tags(server, "lab", actor=alice)  # which it has had since
+    later = restore(snapshot, alice)
+    assert approvals.approvers(later) == [fresh(bob), olga, paul, rosa]
+    assert approve(later, fresh(bob)).state == State.QUEUED
+
+
 def test_who_needs_a_second_factor_and_has_none_is_not_named(team, asked, alice, bob):
     Team.objects.update(second_factor=True)
     assert approvals.approvers(fresh(asked)) == []
