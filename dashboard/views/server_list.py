@@ -138,7 +138,9 @@ class Servers(Listing):
             row.holder = held(row)
             row.newest = Newest(*newest[row.pk]) if row.pk in newest else None
             is_coming = row.held_kind == Kind.CREATE and row.held_snapshot not in ours
-            row.taken = taken[row.pk] + is_coming
+            # On a full server it gets the slot of what is deleted for it.
+            is_full = taken[row.pk] >= self.accounts[row.account_id].slots
+            row.taken = taken[row.pk] + (is_coming and not is_full)
 
     def complete_for_file(self, rows: list[Server]) -> None:
         """The guard level too, which a page only narrows by."""

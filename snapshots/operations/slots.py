@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy, ngettext
 
 from snapshots.models import Kind, Operation, Server, Snapshot, State
-from snapshots.models.operation import OPEN
+from snapshots.models.operation import HOLDING, OPEN
 from snapshots.said import gettext as _
 from snapshots.text import shown
 
@@ -38,14 +38,18 @@ class Slot(NamedTuple):
 def slots(server: Server) -> list[Slot]:
     """Each slot of `server`: those that are taken, oldest first, those that are reserved, the rest.
 
-    A create that is asked for reserves one until its snapshot is listed or it has ended. There may
-    be more than the account's limit, if that was set too low.
+    A create that is asked for reserves one until its snapshot is listed or it has ended: that of
+    what is deleted for it, as soon as that is gone. There may be more than the account's limit, if
+    that was set too low.
     """
     rows = server.snapshots.filter(gone_at=None).order_by("created_at", "id")
     here = [row for row in rows if row.takes_slot]
     known = {row.remote_id for row in here}
     creates = server.operations.filter(kind=Kind.CREATE).select_related("parent").order_by("pk")
-    asked = creates.filter(models.Q(state__in=OPEN) | models.Q(snapshot__in=here))
+    going = Operation.objects.filter(kind=Kind.DELETE, state__in=HOLDING, snapshot__in=here)
+    asked = creates.filter(models.Q(state__in=OPEN) | models.Q(snapshot__in=here)).exclude(
+        models.Exists(going.filter(parent=models.OuterRef("pk")))
+    )
     makers = {one.snapshot_id: one for one in asked}
     coming = [one for one in asked if not one.is_ended and one.remote_id not in known]
     found = [_used(row, makers.get(row.pk)) for row in here]

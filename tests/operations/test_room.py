@@ -58,6 +58,17 @@ def test_it_is_deleted_first_and_then_the_snapshot_is_taken(stage, full, going, 
     assert (deletions(stage), creates(stage)) == (1, 1)
 
 
+def test_one_slot_is_not_counted_for_both(stage, full, going, rosa):
+    stage.provider.faults.add("close_after", method="DELETE")
+    operation = make_room(full, rosa, going)
+    assert operations.slots_taken(full)[4:] == ["one"]
+    deletion = stage.send(operation.children.get())
+    assert deletion.state == State.IN_DOUBT
+    assert operations.slots_taken(full)[4:] == ["one"]
+    stage.watch(deletion, times=4)
+    assert operations.slots_taken(full)[4:] == ["before-update"]
+
+
 def test_nothing_else_can_be_asked_of_the_server_in_between(stage, full, going, target, rosa):
     operation = make_room(full, rosa, going)
     stage.send(operation.children.get())

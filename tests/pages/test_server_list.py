@@ -55,6 +55,17 @@ def test_a_busy_server_shows_what_is_under_way_and_counts_the_coming_snapshot(
     assert "1 of 5 slots" in page
 
 
+def test_what_makes_room_and_what_it_is_made_for_take_one_slot(web, rosa, client_of):
+    *_others, going = [a_snapshot(web, f"s{n}", days=n) for n in range(1, 6)]
+    create = an_operation("create", web, "queued", rosa)
+    deletion = an_operation("delete", web, "queued", rosa, snapshot=going, parent=create)
+    assert "5 of 5 slots" in text(client_of(rosa).get("/servers/"))
+    Operation.objects.filter(pk=deletion.pk).update(state="succeeded")
+    going.gone_at = timezone.now()
+    going.save()
+    assert "5 of 5 slots" in text(client_of(rosa).get("/servers/"))
+
+
 @pytest.mark.parametrize("q", ["web", "WEB-1", "203.0.113.77", "4711"])
 def test_a_server_is_found_by_name_address_or_id(account, alice, client_of, q):
     a_server(account, "web-1", address="203.0.113.77", remote_id="4711")
