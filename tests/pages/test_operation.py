@@ -133,6 +133,18 @@ def test_what_was_done_before_it_is_not_said_to_be_nothing(
     assert "Nothing was changed" not in page
 
 
+def test_of_one_that_did_not_happen_it_is_told_what_came_before(stage, snapshot, rosa, client_of):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    stage.watch(stage.send(operation.children.get()), minutes=5)
+    stage.provider.faults.add("close_before", path="/restore/")
+    operation = stage.send(operation)
+    stage.later(minutes=3)
+    operations.sweep()
+    operations.give_verdict(fresh(operation), actor=rosa, happened=False, words="it is as it was")
+    page = page_of(operation, rosa, client_of)
+    assert "it changed nothing. What comes before it was done at the provider" in page
+
+
 def test_a_restore_that_came_too_late_does_not_say_that_nothing_was_changed(
     stage, snapshot, rosa, client_of
 ):
