@@ -5,9 +5,9 @@ import json
 import pytest
 
 from snapshots import accounts
-from snapshots.models import State
+from snapshots.models import Snapshot, State
 from tests.conftest import restore, take
-from tests.operations.test_plan import restored
+from tests.operations.test_plan import again, restored
 from tests.operations.test_room import (
     full,  # noqa: F401
     going,  # noqa: F401
@@ -89,6 +89,21 @@ def test_the_receipt_tells_plan_people_times_answers_and_what_was_seen(done, ros
         "before-restore-",
     ):
         assert words in page
+
+
+def test_the_receipt_shows_every_fact_that_its_digest_covers(
+    stage, done, snapshot, rosa, client_of
+):
+    client = client_of(rosa)
+    page = text(client.get(f"/operations/{done.pk}/receipt/"))
+    assert "What restores here did to newer ones so far not known" in page
+    assert "Done from here since it was taken nothing" in page
+    Snapshot.objects.filter(name="nightly").update(created_at=None)
+    second = restore(again(snapshot), rosa)
+    page = text(client.get(f"/operations/{second.pk}/receipt/"))
+    assert "Perhaps newer nightly" in page
+    assert "What restores here did to newer ones so far they stayed" in page
+    assert "Done from here since it was taken 1 snapshot taken, 1 restore" in page
 
 
 def test_the_receipt_is_one_file_too(done, rosa, client_of):
