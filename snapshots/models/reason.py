@@ -34,6 +34,7 @@ class Reason(models.TextChoices):
         _("{person} no longer has the right to do this; nothing was sent"),
     )
     LOCKED = "locked", _("{person} locked it: {words}; nothing was sent")
+    KNOWN_GOOD = "known_good", _("{person} marked it as known good: {words}; nothing was sent")
     SEALED = "sealed", _("{person} sealed {what}; nothing was sent")
     GUARD_RAISED = (
         "guard_raised",

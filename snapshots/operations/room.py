@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Q
 
 from snapshots.errors import Refused
 from snapshots.models import Operation, Reason, Server, Snapshot, State
 from snapshots.operations.rules import check_snapshot
-from snapshots.operations.slots import candidates, slots, taken
+from snapshots.operations.slots import candidates, last_known_good, slots, taken
 from snapshots.said import gettext as _
 
 # The slot is free all the same.
@@ -38,6 +40,16 @@ def check_room(server: Server, going: Snapshot, *, keep: Snapshot | None = None)
 
 def is_room_made(deletion: Operation) -> bool:
     return deletion.state == State.SUCCEEDED or deletion.reason in NO_NEED
+
+
+def must_stay(deletion: Operation) -> tuple[Reason, dict[str, Any]] | None:
+    """Why what was to go is kept, by what somebody has said of it since; None if it is not."""
+    snapshot = deletion.snapshot
+    if snapshot and snapshot.is_locked:
+        return Reason.LOCKED, {"person": snapshot.locked_by_name, "words": snapshot.lock_reason}
+    if snapshot and deletion.parent_id and snapshot == last_known_good(deletion.server):
+        return Reason.KNOWN_GOOD, {"person": snapshot.good_by_name, "words": snapshot.good_why}
+    return None
 
 
 def is_called_off(deletion: Operation) -> bool:

@@ -18,7 +18,7 @@ from snapshots.operations import budget, epoch, times
 from snapshots.operations.answers import Meaning, meaning
 from snapshots.operations.fence import fence
 from snapshots.operations.guards import objection
-from snapshots.operations.room import is_called_off, is_room_made, may_go
+from snapshots.operations.room import is_called_off, is_room_made, may_go, must_stay
 from snapshots.operations.rules import right_for
 from snapshots.operations.settle import AIM
 from snapshots.operations.states import end_stopped, move
@@ -247,10 +247,8 @@ def _claim(operation: Operation, look: Look) -> Attempt | None:
             return None
         if operation.kind == Kind.DELETE and operation.parent_id and not may_go(operation):
             return None  # it is held, or called off
-        snapshot = fresh.snapshot
-        if operation.kind == Kind.DELETE and snapshot and snapshot.is_locked:
-            details = {"person": snapshot.locked_by_name, "words": snapshot.lock_reason}
-            move(operation, State.FAILED, Reason.LOCKED, details=details)
+        if operation.kind == Kind.DELETE and (stays := must_stay(fresh)):
+            move(operation, State.FAILED, stays[0], details=stays[1])
             return None
         if forbids := objection(fresh):
             move(operation, State.FAILED, forbids[0], details=forbids[1])

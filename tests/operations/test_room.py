@@ -141,6 +141,15 @@ def test_locked_meanwhile_it_stays(stage, full, going, rosa, alice):
     assert stage.send(operation).reason == "room_failed"
 
 
+def test_marked_meanwhile_as_the_last_known_good_it_stays(stage, full, going, rosa, alice):
+    operation = make_room(full, rosa, going)
+    operations.mark_good(going, actor=alice, words="all tests pass")
+    deletion = stage.send(operation.children.get())
+    assert deletion.why == "Alice marked it as known good: all tests pass; nothing was sent"
+    assert stage.send(operation).reason == "room_failed"
+    assert (deletions(stage), creates(stage)) == (0, 0)
+
+
 def test_in_doubt_it_keeps_the_snapshot_waiting(stage, full, going, rosa):
     stage.provider.faults.add("close_after", method="DELETE")
     operation = make_room(full, rosa, going)
