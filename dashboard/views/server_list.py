@@ -134,10 +134,12 @@ class Servers(Listing):
             ours.add(fields[0])
             if status == "completed" and fields[1]:
                 newest[server] = fields
+        coming = {row.holding: row.held_snapshot for row in rows if row.held_kind == Kind.CREATE}
+        coming |= safety_of([row.holding for row in rows if row.held_kind == Kind.RESTORE])
         for row in rows:
             row.holder = held(row)
             row.newest = Newest(*newest[row.pk]) if row.pk in newest else None
-            is_coming = row.held_kind == Kind.CREATE and row.held_snapshot not in ours
+            is_coming = row.holding in coming and coming[row.holding] not in ours
             # On a full server it gets the slot of what is deleted for it.
             is_full = taken[row.pk] >= self.accounts[row.account_id].slots
             row.taken = taken[row.pk] + (is_coming and not is_full)
@@ -324,6 +326,14 @@ def facts(servers: list[int]) -> list[tuple[Any, ...]]:
         return rows.values_list("server", "status", *Newest._fields)
 
     return kept.ask("snapshots of servers", write, servers)
+
+
+def safety_of(restores: list[int]) -> dict[int, int | None]:
+    """By restore, the snapshot, if it is there yet, of its safety snapshot that is on its way."""
+    if not restores:
+        return {}
+    coming = Operation.objects.filter(parent__in=restores, kind=Kind.CREATE, state__in=HOLDING)
+    return dict(coming.values_list("parent", "snapshot"))
 
 
 def held(server: Server) -> Operation | None:

@@ -55,6 +55,15 @@ def test_a_busy_server_shows_what_is_under_way_and_counts_the_coming_snapshot(
     assert "1 of 5 slots" in page
 
 
+def test_a_safety_snapshot_to_come_is_counted_too_and_once(web, rosa, client_of):
+    restore = an_operation("restore", web, "queued", rosa, snapshot=a_snapshot(web, "old"))
+    safety = an_operation("create", web, "running", rosa, parent=restore)
+    assert "2 of 5 slots" in text(client_of(rosa).get("/servers/"))
+    listed = a_snapshot(web, "before-restore", status="creating")
+    Operation.objects.filter(pk=safety.pk).update(snapshot=listed)
+    assert "2 of 5 slots" in text(client_of(rosa).get("/servers/"))
+
+
 def test_what_makes_room_and_what_it_is_made_for_take_one_slot(web, rosa, client_of):
     *_others, going = [a_snapshot(web, f"s{n}", days=n) for n in range(1, 6)]
     create = an_operation("create", web, "queued", rosa)
