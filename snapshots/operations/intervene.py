@@ -107,7 +107,8 @@ def release(operation: Operation, *, actor: User) -> None:
         if not operation.children.filter(state__in=HOLDING).exists():  # else its end sets it
             soon = now + times.SEND_BEFORE[Kind(operation.kind)]
             changes["send_before"] = min(soon, operation.send_before)
-        if operation.state == State.HELD and not epoch.is_doubtful(operation):
+        is_held = operation.state == State.HELD and not operation.stop_requested
+        if is_held and not epoch.is_doubtful(operation):
             done = move(operation, State.QUEUED, actor=actor, changes=changes)
         else:
             done = _start_now(operation, actor, now)

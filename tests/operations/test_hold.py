@@ -226,6 +226,18 @@ def test_letting_it_go_on_leaves_the_safety_snapshot_its_time(stage, snapshot, r
     assert stage.send(operation).state == State.RUNNING
 
 
+def test_what_is_to_stop_is_not_let_go_on(stage, snapshot, rosa):
+    operation = restore(snapshot, rosa, safety_snapshot=True)
+    operations.hold(operation, actor=rosa)
+    child = stage.send(operation.children.get())
+    operations.cancel(fresh(operation), actor=rosa)
+    with pytest.raises(Refused, match="It is not held any more"):
+        operations.release(fresh(operation), actor=rosa)
+    assert stage.watch(child, minutes=5).state == State.SUCCEEDED
+    operations.sweep()
+    assert fresh(operation).state == State.CANCELLED
+
+
 def test_a_deletion_with_more_time_than_an_hour_keeps_it_when_it_is_held(
     stage, team, snapshot, rosa
 ):
