@@ -25,6 +25,7 @@ from dashboard.headlines import title
 from dashboard.live import Fragment
 from dashboard.proof import proven
 from dashboard.steps import call, showings, steps
+from dashboard.templatetags.ui import shown
 from snapshots import operations
 from snapshots.errors import Refused
 from snapshots.models import Approval, Kind, Operation, Server, Snapshot, State, User
@@ -106,7 +107,20 @@ def hold(request: HttpRequest, pk: int) -> HttpResponse:
     return see_other(request, "operation", operation.pk)
 
 
+def releasing(request: HttpRequest, pk: int) -> str:
+    """What goes out by it, for whoever is to prove that it is them."""
+    operation = find(request, pk)
+    require(request.user, operations.right_for(operation), operation.team)
+    names = {"server": shown(operation.server.name), "snapshot": shown(operation.name)}
+    if operation.kind == Kind.RESTORE:
+        return _("Overwrite %(server)s with %(snapshot)s, for ever.") % names
+    if operation.kind == Kind.DELETE:
+        return _("Delete the snapshot %(snapshot)s of %(server)s, for ever.") % names
+    return title(operation)
+
+
 @posts_to("operation")
+@proven(releasing)
 def release(request: HttpRequest, pk: int) -> HttpResponse:
     """Let it go on, now."""
     operation = find(request, pk)

@@ -38,7 +38,7 @@ HARMLESS = {
     "snapshot_unlock",
     # can be taken back, or end something that can be begun again
     "take_snapshots", "start_server", "cancel_operation", "hold_operation",
-    "release_operation", "reject_restore", "pause_account",
+    "reject_restore", "pause_account",
     "resume_account", "create_team", "test_webhook",
     "resend_message", "switch_webhook_on", "switch_webhook_off", "remove_webhook",
     # before and while somebody signs in
@@ -66,7 +66,7 @@ ONLY_READ = {
 }  # fmt: skip
 DANGEROUS = {
     "restore_snapshot", "delete_snapshot", "delete_snapshots", "give_verdict", "connect_account",
-    "take_snapshot", "approve_restore", "break_glass",
+    "take_snapshot", "approve_restore", "break_glass", "release_operation",
     "replace_token", "remove_account", "team_rules", "invite", "change_role", "remove_member",
     "suspend_member", "resume_member", "server_tags", "withdraw_invitation", "leave_team",
     "account_email", "server_guard", "tag_guard", "team_guard", "lowering",
@@ -232,6 +232,8 @@ def test_guesses_are_limited(old, rosa, client_of):
 def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], str]]:
     """Each with its address, what is sent, and the sentence that is approved."""
     batch = an_operation("create", old.server, "needs_person", alice)
+    db = a_server(old.account, "db-1")
+    held = an_operation("restore", db, "held", oscar, name="nightly")
     member = Membership.objects.get(user=oscar)
     invited, _secret = invitations.invite(team, Role.VIEWER, actor=alice)
     hook = Webhook.objects.create(team=team, name="Chat", address="https://chat.example.com/")
@@ -253,6 +255,11 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
             f"/operations/{batch.pk}/verdict/",
             {"happened": "no", "words": "I looked"},
             "Say for good that this did not happen:",
+        ),
+        "release_operation": (
+            f"/operations/{held.pk}/release/",
+            {},
+            "Overwrite db-1 with nightly, for ever.",
         ),
         "connect_account": (
             "/accounts/new/",
