@@ -143,7 +143,8 @@ def _world(stage: Stage, word: str, people: dict[str, Role]) -> World:
     team = teams.create_team(f"team {word}", owner=made[owner])
     for nick, role in people.items():
         if nick != owner:
-            teams.add_member(team, made[nick], role, actor=made[owner])
+            # By nobody: whom one has just let in is no second person to what they ask.
+            teams.add_member(team, made[nick], role)
     world = World(word, team, made, stage.provider.account(word))
     by_role = {role: made[nick] for nick, role in people.items() if nick not in SPECIAL}
     _fleet(world, by_role[Role.OPERATOR], by_role[Role.RESTORER])
