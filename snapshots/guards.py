@@ -8,6 +8,7 @@ may what, so that of two at once the database lets one go first.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.db import transaction
@@ -24,8 +25,9 @@ from snapshots.reasons import reason
 from snapshots.said import gettext as _
 from snapshots.seconds import brought_in, brought_in_by, second_persons
 from snapshots.teams import locked
+from snapshots.turns import turn
 
-MOST = 100  # that expire in one go
+log = logging.getLogger(__name__)
 
 Thing = Server | Tag | Team
 
@@ -212,15 +214,20 @@ def reject(wish: Lowering, *, actor: User, words: str) -> None:
 def expire() -> None:
     """What nobody decided in time. Safe twice, and at once with a decision."""
     rows = Lowering.objects.filter(state=Lowering.State.OPEN, expires_at__lte=timezone.now())
-    for wish in rows.select_related("team", "tag__team", "server__account__team")[:MOST]:
-        with transaction.atomic():
-            is_ours = rows.filter(pk=wish.pk).update(state=Lowering.State.EXPIRED)
-            if is_ours:
-                events.record(
-                    events.Verb.GUARD_LOWER_EXPIRED,
-                    team=wish.team,
-                    **_told_of(wish, wish.thing.guard),
-                )
+    about = rows.select_related("team", "tag__team", "server__account__team")
+    for wish in turn(about.order_by("expires_at")):
+        try:
+            _expire(wish)
+        except Exception:
+            log.exception("wish %s: not expired; the next tick tries again", wish.pk)
+
+
+def _expire(wish: Lowering) -> None:
+    still = Lowering.objects.filter(pk=wish.pk, state=Lowering.State.OPEN)
+    with transaction.atomic():
+        if still.update(state=Lowering.State.EXPIRED):
+            about = _told_of(wish, wish.thing.guard)
+            events.record(events.Verb.GUARD_LOWER_EXPIRED, team=wish.team, **about)
 
 
 def concerned(thing: Thing) -> list[Server]:

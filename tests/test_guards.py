@@ -6,6 +6,7 @@ from snapshots import guards, levels, operations, tags, teams
 from snapshots.errors import NotAllowed, Refused
 from snapshots.events import line
 from snapshots.models import Event, Guard, Lowering, Membership, Role, State, Tag
+from tests.broken import broken
 from tests.conftest import fresh, member, restore
 from tests.operations.test_guarantees import at_once
 from tests.operations.test_guards import say, tag
@@ -210,6 +211,14 @@ def test_after_four_hours_it_is_too_late(stage, server, alice, adam):
     assert fresh(wish).state == "expired"
     assert Event.objects.filter(verb="guard.lower_expired").count() == 1
     assert lower(server, alice)
+
+
+def test_one_that_cannot_expire_keeps_no_other_from_it(stage, server, team, alice, adam):
+    wishes = [lower(thing, alice) for thing in (server, team)]
+    broken("snapshots_lowering", f"OLD.id = {wishes[0].pk}")
+    stage.later(hours=4)
+    guards.expire()
+    assert [fresh(wish).state for wish in wishes] == ["open", "expired"]
 
 
 def test_a_stricter_level_ends_what_was_asked_for(server, alice, adam):

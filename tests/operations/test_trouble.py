@@ -13,6 +13,7 @@ from django.utils import timezone
 from snapshots import accounts, inventory, operations
 from snapshots.models import Account, Event, Kind, Operation, Role, Server, State, Team, User
 from snapshots.turns import QUOTA
+from tests.broken import broken
 from tests.conftest import Stage, fresh, member, take
 from tests.pages.factories import a_server, an_account, an_operation, text
 
@@ -219,24 +220,13 @@ def test_thousands_that_expire_take_their_turn_and_stop_nobody_from_being_sent(t
     assert Operation.objects.filter(state=State.EXPIRED).count() == 300
 
 
-BROKEN = {
-    "sqlite": """CREATE TRIGGER broken BEFORE UPDATE OF state ON snapshots_operation
-        WHEN OLD.name = 'crowd' BEGIN SELECT RAISE(ABORT, 'broken'); END""",
-    "postgresql": """CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql
-        AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$;
-        CREATE TRIGGER broken BEFORE UPDATE OF state ON snapshots_operation
-        FOR EACH ROW WHEN (OLD.name = 'crowd') EXECUTE FUNCTION broken()""",
-}
-
-
 def test_hundreds_that_fail_for_ever_keep_no_younger_one_from_its_end(team, oscar):
     crowded = an_account(team, "Crowded")
     over = fresh(crowded).connected_at
     a_crowd(crowded, oscar, QUOTA, send_before=over)
     asked = take(a_server(an_account(team, "Other")), oscar)
     Operation.objects.filter(pk=asked.pk).update(send_before=over)
-    with connection.cursor() as cursor:
-        cursor.execute(BROKEN[connection.vendor])
+    broken("snapshots_operation", "OLD.name = 'crowd'")
     for _ in range(9):  # a lot falls on it nearly always
         operations.sweep()
         if fresh(asked).state == State.EXPIRED:
