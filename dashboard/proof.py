@@ -13,6 +13,7 @@ that site says that the person has just signed in there.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -49,6 +50,7 @@ LASTS = 300  # seconds
 WAITS = 900  # seconds, for who signs in elsewhere
 _SESSION = "proved"  # who, and when
 _KEPT = "to-approve:"  # in the cache: for whom, where to, the sentence, and what was typed
+_A_KEY = re.compile(r"[\w-]{1,40}", re.ASCII)  # PostgreSQL takes no zero byte
 _OURS = "proof_"  # the names of this page's own fields begin with it
 _SECRETS = ("token", "password", "password1", "password2", "oldpassword")
 
@@ -263,7 +265,8 @@ def _keep(request: HttpRequest, sentence: str, carried: list[tuple[str, str]]) -
 @require_safe
 def approve(request: HttpRequest) -> HttpResponse:
     """Back from there: what is approved once more, and what was typed."""
-    kept = cache.get(_KEPT + request.GET.get("kept", "")[:40])
+    told = request.GET.get("kept", "")
+    kept = cache.get(_KEPT + told) if _A_KEY.fullmatch(told) else None
     if kept is None or kept[0] != request.user.pk:
         messages.warning(request, _("Nothing was done. What you had typed is not kept any more."))
         return redirect("overview")

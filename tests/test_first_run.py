@@ -246,3 +246,4 @@ def test_who_set_it_up_and_is_out_of_that_team_reads_it_no_more(first, ends):
     assert first.get("/settings/").status_code == 200
     assert first.get("/setup/").status_code == 404
     assert first.post("/setup/mail/").status_code == 404
+    assert "Go on with the set-up" not in text(first.get("/servers/"))

@@ -17,6 +17,7 @@
     {% provider_words text %}               the provider's own sentence, inert and in English
     {% event_sentence event %}              "Rosa asked to restore web-1 to nightly"
     {% may user "restore" team as can %}    the right that the gate will ask for
+    {% sets_up user as on %}                whether the way back to the set-up is for them
     {% live_id "server-" server.pk %}       id="server-42", and the swap when sent out of band
     {% field form.name %}                   label, help, control and error, tied together
 
@@ -43,7 +44,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext_lazy
 
 from dashboard import expected
-from snapshots import estimates, permissions
+from snapshots import estimates, first_run, permissions
 from snapshots.estimates import Estimate
 from snapshots.events import line
 from snapshots.levels import Level
@@ -453,6 +454,12 @@ def provider_words(text: object) -> SafeString | str:
 
 
 # -- rights, regions, forms -----------------------------------------------------------------------
+
+
+@register.simple_tag
+def sets_up(user: User) -> bool:
+    """Whether the way back to the set-up is shown: asks nothing of those who set nothing up."""
+    return user.is_setting_up and first_run.began(user)
 
 
 @register.simple_tag

@@ -297,6 +297,7 @@ def _told(
         "ended_at": ended,
         "name": more["snapshot"].name if "snapshot" in more else f"by-hand-{at:%m-%d}",
         "attempt_count": 1 if sent else 0,
+        "confirmed": {"id": more["snapshot"].remote_id} if "snapshot" in more else {},
     } | more
     if kind == "create" and state == "succeeded":
         fields["snapshot"] = server.snapshots.filter(name=fields["name"]).first()

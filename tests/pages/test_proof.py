@@ -432,6 +432,12 @@ def test_the_proof_leads_to_no_other_site(alice, client_of):
         assert answer.url == "/auth/2fa/"
 
 
+@pytest.mark.parametrize("kept", ["", "%00", "made-up", "x" * 300, "%F0%9F%94%91"])
+def test_what_waits_is_found_by_its_own_key_alone(alice, client_of, kept):
+    answer = client_of(alice).get(f"/auth/reauthenticate/approve/?kept={kept}", follow=True)
+    assert "Nothing was done." in text(answer)
+
+
 def test_secrets_are_not_carried_along(alice, old, client_of):
     page = client_of(alice, proves=False).post(
         f"/accounts/{old.account_id}/token/", {"token": "vps_secret_of_hers", "save": "1"}

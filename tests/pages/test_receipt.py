@@ -123,7 +123,7 @@ def test_while_it_is_under_way_the_receipt_says_so(snapshot, rosa, client_of):
     operation = restore(snapshot, rosa, why_without="Rebuilt daily")
     page = text(client_of(rosa).get(f"/operations/{operation.pk}/receipt/"))
     assert "This restore is not over." in page
-    assert "Nothing was sent." in page
+    assert "What was sent, and what came back Nothing was sent." in page
     assert "none: “Rebuilt daily”" in page
 
 
