@@ -61,11 +61,11 @@ class Told(forms.Form):
 class Ask(Told):
     """Asks for an operation. `request_key` is born with the page: one page, one operation."""
 
-    request_key = forms.CharField(required=False, initial=uuid4, widget=forms.HiddenInput)
+    request_key = forms.Field(required=False, initial=uuid4, widget=forms.HiddenInput)
 
     def clean_request_key(self) -> UUID:
         try:
-            return UUID(self.cleaned_data["request_key"])
+            return UUID(str(self.cleaned_data["request_key"]))
         except ValueError:
             return uuid4()
 
