@@ -53,7 +53,7 @@ class Place(Told):
         ],
         widget=forms.RadioSelect,
         initial=EVERYTHING,
-        required=False,
+        error_messages={"required": gettext_lazy("Please say how far they reach.")},
     )
     accounts = Some(Account.objects.none(), gettext_lazy("Accounts"))
     tags = Some(Tag.objects.none(), gettext_lazy("Servers with the tags"))

@@ -278,12 +278,12 @@ def dangerous(alice, team, old, oscar) -> dict[str, tuple[str, dict[str, str], s
         ),
         "invite": (
             f"/team/{team.pk}/invite/",
-            {"role": "viewer", "email": "new@example.com"},
+            {"role": "viewer", "reach": "everything", "email": "new@example.com"},
             "Invite new@example.com to Northwind as Viewer. They reach everything.",
         ),
         "change_role": (
             f"/members/{member.pk}/role/",
-            {"role": "admin"},
+            {"role": "admin", "reach": "everything"},
             "Make Oscar Admin in Northwind. They reach everything.",
         ),
         "server_tags": (

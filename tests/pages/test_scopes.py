@@ -237,6 +237,7 @@ def test_others_do_not_read_what_somebody_is_limited_to(limited, team, vera, cli
         ({"role": "restorer", "reach": "only", "tags": "theirs"}, "not one of the available"),
         ({"role": "restorer", "reach": "only", "tags": "x"}, "not a valid value"),
         ({"role": "restorer", "reach": "all"}, "not one of the available"),
+        ({"role": "restorer"}, "Please say how far they reach."),
     ],
 )
 def test_a_limit_that_will_not_do_says_why(web, alice, rosa, mallory, client_of, sent, why):

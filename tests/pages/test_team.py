@@ -58,7 +58,7 @@ def test_lowering_ones_own_role_warns(team, alice, rosa, client_of):
 def test_the_last_owner_reads_why_not(team, alice, client_of):
     client = client_of(alice)
     address = f"/members/{of(alice).pk}/role/"
-    page = client.post(address, {"role": "viewer"})
+    page = client.post(address, {"role": "viewer", "reach": "everything"})
     assert page.status_code == 422
     assert "would be left without an owner" in text(page)
     assert "without an owner" in text(client.post(f"/team/{team.pk}/leave/"))
@@ -70,7 +70,8 @@ def test_an_admin_is_offered_no_owner_and_touches_none(team, alice, rosa, client
     page = client.get(f"/members/{of(rosa).pk}/role/").content.decode()
     assert 'value="restorer"' in page
     assert 'value="admin"' not in page and 'value="owner"' not in page
-    assert client.post(f"/members/{of(rosa).pk}/role/", {"role": "owner"}).status_code == 422
+    sent = {"role": "owner", "reach": "everything"}
+    assert client.post(f"/members/{of(rosa).pk}/role/", sent).status_code == 422
     for what in ("role", "remove"):
         answer = client.get(f"/members/{of(alice).pk}/{what}/")
         assert answer.status_code == 403
@@ -81,7 +82,14 @@ def test_an_admin_is_offered_no_owner_and_touches_none(team, alice, rosa, client
 
 
 def test_fields_that_no_form_has_change_nothing(team, alice, rosa, oscar, client_of):
-    extra = {"role": "viewer", "user": alice.pk, "team": 999, "pk": of(oscar).pk, "email": "x@y.z"}
+    extra = {
+        "role": "viewer",
+        "reach": "everything",
+        "user": alice.pk,
+        "team": 999,
+        "pk": of(oscar).pk,
+        "email": "x@y.z",
+    }
     client_of(alice).post(f"/members/{of(rosa).pk}/role/", extra)
     assert (of(rosa).role, of(rosa).team, of(oscar).role) == ("viewer", team, "operator")
 
