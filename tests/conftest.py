@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.test import Client
 from django.utils import timezone, translation
@@ -68,6 +69,13 @@ def a_test_may_empty_its_database() -> None:
         return [*append_only.off(connection.vendor), *flush(self, *arguments, **more)]
 
     operations.sql_flush = sql_flush
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_password_is_cheap() -> None:
+    """Each costs a fifth of a second as people's are kept, and hundreds are made and looked at."""
+    Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 8
+    Argon2PasswordHasher.parallelism = 1
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,6 +36,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1400, help="of the campaign")
     parser.add_argument("--part", choices=PARTS, help="one of them only, without a report")
     parser.add_argument("--rounds", type=int, default=32, help="of the part resumption")
+    parser.add_argument("--of", type=int, default=1, help="only every so many of the crash points")
+    parser.add_argument("--turn", type=int, default=0, help="which of those")
     parser.add_argument("--keep", action="store_true", help="keep logs and database")
     parser.add_argument("--answer", type=Path, help="where to write what was found, as JSON")
     campaign = parser.add_argument_group("of the campaign")
@@ -101,7 +103,8 @@ def run(said: argparse.Namespace, home: Path, postgres: services.Postgres | None
 
     match said.part:
         case "crashes":
-            return crash_points.crash_points(said.database, home, postgres)
+            cases = crash_points.CASES[said.turn :: said.of]
+            return crash_points.crash_points(said.database, home, postgres, cases)
         case "decisions":
             return recovery.decisions(home, postgres)
         case "resumption":

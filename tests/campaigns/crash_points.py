@@ -104,9 +104,9 @@ class Found:
     ends: dict[str, Counter[str]] = field(default_factory=dict)  # by place
 
 
-def crash_points(database: str, home: Path, postgres: Postgres | None) -> Found:
-    """Let a process die in every case, and see. The database is new and empty."""
-    begun, found = time.monotonic(), Found(len(CASES))
+def crash_points(database: str, home: Path, postgres: Postgres | None, cases: list[Case]) -> Found:
+    """Let a process die in every one of `cases`, and see. The database is new and empty."""
+    begun, found = time.monotonic(), Found(len(cases))
     armed = home / "crashes"
     armed.mkdir()
     os.environ["CRASHES"] = str(armed)
@@ -117,8 +117,8 @@ def crash_points(database: str, home: Path, postgres: Postgres | None) -> Found:
     history, notes = History(town), Notes()
     with town.open():
         alice, team = team_of("Northwind")
-        open_accounts(town, team, alice, shares())
-        for case in CASES:
+        open_accounts(town, team, alice, shares(cases))
+        for case in cases:
             (armed / case.armed).touch()
         history.start()
         over = threading.Event()
@@ -129,7 +129,7 @@ def crash_points(database: str, home: Path, postgres: Postgres | None) -> Found:
                 town.say("people click")
                 for browser in browsers:
                     browser.sign_in()
-                parts = [CASES[n::4] for n in range(4)]
+                parts = [cases[n::4] for n in range(4)]
                 list(threads.map(_click_all, browsers, parts))
                 town.say("what is undecided is waited for")
                 wait_for_rest(order)
@@ -144,7 +144,7 @@ def crash_points(database: str, home: Path, postgres: Postgres | None) -> Found:
     connection.close()
     found.complaints += complaints(history.entries)
     found.complaints += [f"a page was broken: {words}" for words in notes.broken]
-    for case in CASES:
+    for case in cases:
         rows = list(Operation.objects.filter(server__name=case.server).order_by("pk"))
         ended = found.ends.setdefault(case.place, Counter())
         ended.update(f"{row.kind} {row.state}" for row in rows)
@@ -153,10 +153,10 @@ def crash_points(database: str, home: Path, postgres: Postgres | None) -> Found:
     return found
 
 
-def shares() -> list[list[str]]:
+def shares(cases: list[Case]) -> list[list[str]]:
     """The servers of each account."""
-    together = [case.server for case in CASES if case.place not in WATCHING]
-    alone = [[case.server] for case in CASES if case.place in WATCHING]
+    together = [case.server for case in cases if case.place not in WATCHING]
+    alone = [[case.server] for case in cases if case.place in WATCHING]
     return [together[0::3], together[1::3], together[2::3], *alone]
 
 
