@@ -35,12 +35,12 @@ def listening() -> Iterator[Callable[..., Peer]]:
 
 @pytest.fixture
 def talking_to() -> Iterator[Callable[..., Client]]:
-    """Clients that end with the test. Deadlines are short: no test waits for a real one."""
+    """Clients that end with the test. One whose deadline is to end something says a short one."""
     clients: list[Client] = []
 
     def talk(peer: Peer | str, token: str = TOKEN, **options: Any) -> Client:
         url = peer if isinstance(peer, str) else peer.url
-        limits = {"connect_timeout": 2.0, "deadline": 5.0, "read_deadline": 5.0}
+        limits = {"connect_timeout": 30.0, "deadline": 30.0, "read_deadline": 30.0}
         clients.append(Client(url, token, **(limits | options)))
         return clients[-1]
 

@@ -29,7 +29,7 @@ def peer() -> Iterator[Peer]:
 
 @pytest.fixture(scope="module")
 def client(peer: Peer) -> Iterator[Client]:
-    with Client(peer.url, "vps_canary0123456789", deadline=5, read_deadline=5) as client:
+    with Client(peer.url, "vps_canary0123456789", deadline=30, read_deadline=30) as client:
         yield client
 
 

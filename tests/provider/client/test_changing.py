@@ -136,7 +136,7 @@ DECLINED = {400, 401, 403, 404, 405, 409, 422, 429}
 def test_every_status_with_the_documented_body(change: Change, listening: Listen) -> None:
     """Success for the documented codes alone, however good the body looks."""
     peer = listening(b"")
-    with Client(peer.url, "vps_x", deadline=5) as client:
+    with Client(peer.url, "vps_x", deadline=30) as client:
         for status in range(100, 600):
             peer.plays[:] = [answer(status, SUCCESSES[change])]
             got = outcome(change, client)
@@ -152,7 +152,7 @@ def test_every_status_with_the_documented_body(change: Change, listening: Listen
 def test_a_status_with_a_page_of_html(change: Change, listening: Listen) -> None:
     """HTML speaks for nobody: neither success nor refusal."""
     peer = listening(b"")
-    with Client(peer.url, "vps_x", deadline=5) as client:
+    with Client(peer.url, "vps_x", deadline=30) as client:
         for status in (*range(200, 210), *range(400, 512), 302, 520, 599):
             peer.plays[:] = [answer(status, b"<html><body>Sorry</body></html>")]
             got = outcome(change, client)
@@ -165,7 +165,7 @@ def test_a_status_with_a_page_of_html(change: Change, listening: Listen) -> None
 @each_change
 def test_every_status_without_a_body(change: Change, listening: Listen) -> None:
     peer = listening(b"")
-    with Client(peer.url, "vps_x", deadline=5) as client:
+    with Client(peer.url, "vps_x", deadline=30) as client:
         for status in range(100, 600):
             peer.plays[:] = [answer(status)]
             got = outcome(change, client)
