@@ -83,7 +83,7 @@ def _listening(event: Event, topic: Topic, people: list[Listener]) -> Iterator[i
     """Who wants to be told of it. Nobody is told of what they did themselves."""
     operation = event.operation
     asked_by = operation.asked_by_id if operation else event.data.get("asker_id")
-    only = concerned(event) if operation is None else None
+    only = concerned(event)
     for person in people:
         if only is not None and person.user_id not in only:
             continue

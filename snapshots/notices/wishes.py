@@ -79,7 +79,7 @@ def concerned(event: Event) -> set[int] | None:
 
     That a guard level is to be lowered: whoever asked, and who could decide it as things are now.
     """
-    if event.team is None or "lowering_id" not in event.data:
+    if event.operation_id or event.team is None or "lowering_id" not in event.data:
         return None
     return {event.data["asker_id"], *(person.pk for person in able(SET_RULES, event.team))}
 

@@ -292,10 +292,14 @@ def test_another_teams_webhook_hears_nothing(operation, receiving, mallory):
     assert there.heard == []
 
 
-def test_a_line_that_cannot_be_told_keeps_no_other_from_its_turn(operation, receiving, team):
-    there = receiving()
+@pytest.mark.parametrize("data", ["no dictionary", 5])
+@pytest.mark.parametrize("is_own", [False, True])
+def test_a_line_that_cannot_be_told_keeps_no_other_from_its_turn(
+    operation, receiving, team, data, is_own
+):
+    there = receiving(owner=operation.asked_by if is_own else None)
     broken = Event.objects.create(
-        verb="create.failed", team=team, operation=operation, data="no dictionary", to_tell=True
+        verb="create.failed", team=team, operation=operation, data=data, to_tell=True
     )
     fine = fails(operation)
     a_tick()
