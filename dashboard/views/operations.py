@@ -215,7 +215,7 @@ def about(operation: Operation, user: User) -> dict[str, Any]:
 
 
 def _did_something(other: Operation) -> bool:
-    """Whether the provider did something for it, as far as is known."""
+    """Whether the provider did it, or accepted it at least."""
     return other.state == State.SUCCEEDED or other.accepted_at is not None
 
 

@@ -115,11 +115,11 @@ def test_what_was_done_before_it_is_not_said_to_be_nothing(
     operation = restore_with_room(target, rosa, going)
     safety = operation.children.get()
     stage.send(safety.children.get())
-    assert "What comes before it was done at the provider" in page_of(safety, rosa, client_of)
+    assert "What comes before it was sent to the provider" in page_of(safety, rosa, client_of)
     stage.watch(stage.send(safety), minutes=5)
     page = page_of(operation, rosa, client_of)
     assert f"{going.name} was deleted to make room: done" in page
-    assert "What comes before it was done at the provider" in page
+    assert "What comes before it was sent to the provider" in page
     assert "nothing has been changed" not in page
 
     operations.hold(fresh(operation), actor=rosa)
@@ -129,7 +129,7 @@ def test_what_was_done_before_it_is_not_said_to_be_nothing(
 
     operations.cancel(fresh(operation), actor=rosa)
     page = page_of(operation, rosa, client_of)
-    assert "This changed nothing at the provider, but what came before it did" in page
+    assert "This changed nothing at the provider, but what came before it was sent" in page
     assert "Nothing was changed" not in page
 
 
@@ -142,7 +142,7 @@ def test_of_one_that_did_not_happen_it_is_told_what_came_before(stage, snapshot,
     operations.sweep()
     operations.give_verdict(fresh(operation), actor=rosa, happened=False, words="it is as it was")
     page = page_of(operation, rosa, client_of)
-    assert "it changed nothing. What comes before it was done at the provider" in page
+    assert "it changed nothing. What comes before it was sent to the provider" in page
 
 
 def test_a_restore_that_came_too_late_does_not_say_that_nothing_was_changed(
@@ -154,7 +154,7 @@ def test_a_restore_that_came_too_late_does_not_say_that_nothing_was_changed(
     operations.sweep()
     page = page_of(operation, rosa, client_of)
     assert "It was not sent in time." in page
-    assert "This changed nothing at the provider, but what came before it did" in page
+    assert "This changed nothing at the provider, but what came before it was sent" in page
     assert "othing was changed" not in page
 
 
